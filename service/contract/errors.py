@@ -1,0 +1,131 @@
+"""Everything that can go wrong, as one tree. Nothing here knows of HTTP.
+
+ConvscopeError
+├── InputError                what was sent cannot be answered
+│   ├── EmptyInput            no bytes at all
+│   ├── UnsupportedMedia      the bytes are no format we read
+│   ├── InvalidImage          an image, but broken
+│   ├── TooLarge              over a limit on bytes, pixels or files
+│   └── InvalidParameter      an argument outside its range
+├── NotServed                 the thing asked for is not here
+│   ├── UnknownModel
+│   ├── UnknownVersion
+│   └── UnknownLayer
+├── TaskMismatch              the model is here, but does not do this
+├── ModelNotReady             the model is here, but must not answer
+└── SetupError                the operator has to act
+    ├── InvalidModel          a model folder breaks the contract
+    └── DeviceUnavailable     the device asked for does not work
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ConvscopeError(Exception):
+    """Root of the tree; `str(error)` is a sentence fit for the person who asked."""
+
+
+class InputError(ConvscopeError):
+    """What was sent cannot be answered."""
+
+
+class EmptyInput(InputError):
+    """There were no bytes at all."""
+
+
+class UnsupportedMedia(InputError):
+    """The bytes are in no format that is read here."""
+
+
+class InvalidImage(InputError):
+    """The bytes begin like an image but cannot be decoded."""
+
+
+class TooLarge(InputError):
+    """A limit on bytes, pixels or files was passed."""
+
+
+class InvalidParameter(InputError):
+    """An argument is outside its range."""
+
+
+class NotServed(ConvscopeError):
+    """A name that was asked for is not here; carries the nearest names that are.
+
+    asked: the name as the caller wrote it.
+    known: every name that would have worked.
+    """
+
+    noun = "thing"
+
+    def __init__(self, asked: str, known: Iterable[str]) -> None:
+        self.nearest = tuple(nearest_names(asked, known))
+        hint = f" Did you mean {_alternatives(self.nearest)}?" if self.nearest else ""
+        super().__init__(f"There is no {self.noun} {asked[:200]!r}.{hint}")
+
+
+class UnknownModel(NotServed):
+    """No model of that name is served."""
+
+    noun = "model"
+
+
+class UnknownVersion(NotServed):
+    """The model is served, but not in that version."""
+
+    noun = "version"
+
+
+class UnknownLayer(NotServed):
+    """The model has no layer of that name."""
+
+    noun = "layer"
+
+
+class TaskMismatch(ConvscopeError):
+    """The model is served, but its task is another one."""
+
+
+class ModelNotReady(ConvscopeError):
+    """The model is known but was refused or is not loaded, so it must not answer."""
+
+
+class SetupError(ConvscopeError):
+    """Only the operator can put this right."""
+
+
+class InvalidModel(SetupError):
+    """A model folder breaks the contract.
+
+    file: the offending file, relative to the model repository.
+    reason: what is wrong with it, as a sentence.
+    """
+
+    def __init__(self, file: str, reason: str) -> None:
+        self.file = file
+        self.reason = reason
+        super().__init__(f"{file}: {reason}")
+
+
+class DeviceUnavailable(SetupError):
+    """The device that was asked for does not work on this machine."""
+
+
+def nearest_names(asked: str, known: Iterable[str], most: int = 5) -> list[str]:
+    """Return up to `most` of the `known` names, nearest to `asked` first.
+
+    Names that contain what was asked for come before merely similar ones.
+
+    >>> nearest_names("conv1", ["conf", "layer1.0.conv1/Conv", "fc/Gemm"])
+    ['layer1.0.conv1/Conv', 'conf']
+    """
+    names = list(known)
+    asked = asked[:200]  # difflib is quadratic in the length, and this text came from outside
+    inside = [name for name in names if asked and asked.lower() in name.lower()]
+    similar = get_close_matches(asked, names, n=most, cutoff=0.5)
+    return list(dict.fromkeys([*inside, *similar]))[:most]
+
+
+def _alternatives(names: tuple[str, ...]) -> str:
+    return " or ".join(repr(name) for name in names)

@@ -1,0 +1,82 @@
+"""The golden check: a graph must give what PyTorch gave when it was exported."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.contract.errors import InvalidModel
+from service.contract.manifest import Golden, Graph
+
+Arrays = Mapping[str, NDArray[Any]]
+GOLDEN_NAME = "golden.npz"
+
+
+def write_golden(file: Path, inputs: Arrays, outputs: Arrays) -> None:
+    """Write the arrays, keyed by tensor name, as one compressed npz without pickles."""
+    keyed = {f"input.{name}": array for name, array in inputs.items()}
+    keyed |= {f"output.{name}": array for name, array in outputs.items()}
+    np.savez_compressed(file, **keyed)  # type: ignore[arg-type]
+
+
+def check_golden(
+    file: Path, golden: Golden, graph: Graph, run: Callable[[Arrays], Arrays], shown_as: str
+) -> float:
+    """Run the golden inputs and return the largest absolute difference of any output.
+
+    run: takes arrays by input name and returns arrays by output name.
+    shown_as: the file's name in error messages.
+    Raises: InvalidModel if an array is missing, misshapen or differs by more than
+        `golden.atol + golden.rtol * |expected|` anywhere.
+    """
+    stored = _load(file, shown_as)
+    inputs = {
+        tensor.name: _array(stored, f"input.{tensor.name}", shown_as) for tensor in graph.inputs
+    }
+    answers = run(inputs)
+    worst = 0.0
+    for tensor in graph.outputs:
+        expected = _array(stored, f"output.{tensor.name}", shown_as)
+        worst = max(worst, _compare(tensor.name, expected, answers[tensor.name], golden, shown_as))
+    return worst
+
+
+def _load(file: Path, shown_as: str) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except Exception as error:  # npz files can be broken in a dozen ways, each with its own class
+        raise InvalidModel(shown_as, f"cannot be read as npz: {error}") from error
+
+
+def _array(stored: Arrays, key: str, shown_as: str) -> NDArray[Any]:
+    if key not in stored:
+        raise InvalidModel(shown_as, f"has no array {key!r}; it has {sorted(stored)}")
+    return stored[key]
+
+
+def _compare(
+    name: str,
+    expected: NDArray[Any],
+    answer: NDArray[Any],
+    golden: Golden,
+    shown_as: str,
+) -> float:
+    if expected.shape != answer.shape:
+        raise InvalidModel(
+            shown_as, f"output {name!r} has shape {answer.shape}, golden {expected.shape}"
+        )
+    if expected.size == 0:
+        raise InvalidModel(shown_as, f"output {name!r} is empty, so nothing can be checked")
+    expected = expected.astype(np.float64)
+    difference = np.abs(answer.astype(np.float64) - expected)
+    # written as "not within" so that a NaN on either side fails too
+    if not np.all(difference <= golden.atol + golden.rtol * np.abs(expected)):
+        raise InvalidModel(
+            shown_as,
+            f"output {name!r} differs from the golden one by up to {np.max(difference):.3g} "
+            f"(allowed: atol {golden.atol:g}, rtol {golden.rtol:g})",
+        )
+    return float(np.max(difference))
