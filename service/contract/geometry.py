@@ -56,9 +56,60 @@ def through(field: Field, window: Window) -> Field:
     )
 
 
+def through_transposed(field: Field, window: Window) -> Field:
+    """Return the field of a transposed convolution's output, given that of its input.
+
+    Cells of the output may see unequally many cells of the input; the field is that
+    of the ones which see most.
+
+    >>> through_transposed(Field(size=3, jump=4, start=0.5), Window(2, stride=2))
+    Field(size=3, jump=2.0, start=-0.5)
+    """
+    jump = field.jump / window.stride
+    seen = -(-window.extent // window.stride)
+    return Field(
+        size=field.size + (seen - 1) * field.jump,
+        jump=jump,
+        start=field.start - ((window.extent - 1) / 2 - window.pad_begin) * jump,
+    )
+
+
 def join(fields: Iterable[Field]) -> Field:
-    """Return the field where branches meet: the largest, since it sees the most."""
-    return max(fields, key=lambda field: field.size)
+    """Return the field where branches meet: the smallest that covers them all.
+
+    >>> join([Field(size=7, jump=4, start=0.5), Field(size=11, jump=4, start=0.5)])
+    Field(size=11, jump=4, start=0.5)
+    """
+    known = list(fields)
+    largest = max(known, key=lambda field: field.size)
+    begin = min(field.start - field.size / 2 for field in known)
+    end = max(field.start + field.size / 2 for field in known)
+    if end - begin == largest.size:
+        return largest
+    return Field(size=end - begin, jump=largest.jump, start=(begin + end) / 2)
+
+
+def spread(field: Field, cells: int) -> Field:
+    """Return what the first `cells` cells see together, as the field of one cell.
+
+    >>> spread(Field(size=3, jump=2, start=0.5), 4)
+    Field(size=9, jump=2, start=3.5)
+    """
+    return Field(
+        size=field.size + (cells - 1) * field.jump,
+        jump=field.jump,
+        start=field.start + (cells - 1) / 2 * field.jump,
+    )
+
+
+def visible(field: Field, size: int) -> float:
+    """Return how many of the input's `size` pixels the first cell really sees.
+
+    >>> visible(Field(size=7, jump=2, start=0.5), 224)
+    4.0
+    """
+    begin, end = field.start - field.size / 2, field.start + field.size / 2
+    return max(0.0, min(size, end) - max(0, begin))
 
 
 def receptive_field(windows: Sequence[Window]) -> int:

@@ -1,0 +1,206 @@
+"""The layer table: what every tap of a graph is, costs and sees."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import onnx
+
+from service.contract.geometry import Field
+from service.contract.manifest import Shape
+from service.graph.costs import has_weights, learned, multiply_accumulates
+from service.graph.facts import Facts, TensorType
+from service.graph.ops import Step, see_through
+from service.graph.sight import PLACES, Sight, View
+from service.graph.windows import read_windows
+
+# They measure a tensor; what they give is not its content.
+_SHAPE_ARITHMETIC = {"Shape", "Size"}
+_CHANNELS = {1, 3, 4}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One tap; pairs are (vertical, horizontal), and (1, along) for sequences.
+
+    name: the tensor's name, `module.path/Op` in files that we have written.
+    shape: without the batch: (C, H, W), (C, L) or (C,); None for a dynamic size.
+    kernel, stride, dilation, groups: the window of a convolution or pooling, else None.
+    padding: (top, left, bottom, right), for sequences (begin, end).
+    parameters: learned numbers of the node, running statistics not included.
+    macs: multiply-accumulates for one item; None if a size is dynamic.
+    receptive_field: input pixels that one cell can see, far from the border.
+    jump: input pixels from cell to cell; None where cells have no place.
+    start: centre of the first cell; the first pixel's centre is 0.5.
+    """
+
+    name: str
+    op: str
+    shape: Shape
+    kernel: tuple[int, ...] | None
+    stride: tuple[int, ...] | None
+    padding: tuple[int, ...] | None
+    dilation: tuple[int, ...] | None
+    groups: int | None
+    parameters: int
+    macs: int | None
+    receptive_field: tuple[int, int] | None
+    jump: tuple[int, int] | None
+    start: tuple[float, float] | None
+
+    @property
+    def module(self) -> str:
+        """The path of the module that made the tensor, as far as its name tells."""
+        return self.name.rpartition("/")[0]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over the whole graph; a parameter that several nodes share counts once."""
+
+    parameters: int
+    macs: int | None
+
+
+@dataclass(frozen=True)
+class LayerTable:
+    """All taps in the order in which they are computed."""
+
+    layers: tuple[Layer, ...]
+    totals: Totals
+
+
+def describe_layers(model: onnx.ModelProto) -> LayerTable:
+    """Return one row for each floating point activation between the input and the outputs.
+
+    Tensors that are not channels-first, such as the picture before its transposition,
+    have no row, nor have constants and shape arithmetic. Operators that are not
+    understood leave `receptive_field` empty from there on.
+    """
+    walk = _Walk(model)
+    layers = [layer for node in walk.data_path() for layer in walk.pass_node(node)]
+    return LayerTable(tuple(layers), Totals(sum(walk.parameters.values()), _sum(walk.macs)))
+
+
+class _Walk:
+    """A walk along the data path, with what has been learned on the way.
+
+    sights: what each tensor sees, of those that depend on an input.
+    parameters: sizes of the learned constants met so far, by name.
+    """
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._graph = model.graph
+        self._facts = Facts(model)
+        self.sights = _input_sights(model.graph, self._facts)
+        self._letters = _letters_of_input(self.sights)
+        self._behind_weights: set[str] = set()
+        self.parameters: dict[str, int] = {}
+        self.macs: list[int | None] = []
+
+    def data_path(self) -> list[onnx.NodeProto]:
+        """Return the nodes between the inputs and the outputs, in the order of the graph."""
+        needed = {value.name for value in self._graph.output}
+        backward = []
+        for node in reversed(self._graph.node):
+            if needed.intersection(node.output):
+                needed.update(node.input)
+                backward.append(node)
+        reached, path = set(self.sights), []
+        for node in reversed(backward):
+            if reached.intersection(node.input) and node.op_type not in _SHAPE_ARITHMETIC:
+                reached.update(node.output)
+                path.append(node)
+        return path
+
+    def pass_node(self, node: onnx.NodeProto) -> Iterator[Layer]:
+        """Go on to the node's outputs and yield a row for each that is a tap."""
+        sources = [name for name in node.input if name in self.sights]
+        sight = see_through(Step(node, self._facts, [self.sights[n] for n in sources], sources))
+        behind = not self._behind_weights.isdisjoint(sources)
+        parameters = learned(node, self._facts, behind)
+        self.parameters.update(parameters)
+        self.macs.append(multiply_accumulates(node, self._facts))
+        for name in filter(None, node.output):
+            self.sights[name] = sight
+            if behind or has_weights(node):
+                self._behind_weights.add(name)
+            if _is_tap(self._facts.types.get(name), sight):
+                yield self._row(name, node, sight, sum(parameters.values()))
+
+    def _row(self, name: str, node: onnx.NodeProto, sight: Sight, parameters: int) -> Layer:
+        windows = read_windows(node, self._facts)
+        views = [sight.along(letter) for letter in PLACES]
+        # an axis that the input has not got, as the vertical one of a sequence, needs no place
+        placed = [letter in sight.layout or letter not in self._letters for letter in PLACES]
+        fields = [view.field if here else None for view, here in zip(views, placed, strict=True)]
+        return Layer(
+            name=name,
+            op=node.op_type,
+            shape=(self._facts.shape(name) or ())[1:],
+            kernel=windows.kernel if windows else None,
+            stride=windows.stride if windows else None,
+            padding=windows.padding if windows else None,
+            dilation=windows.dilation if windows else None,
+            groups=windows.groups if windows else None,
+            parameters=parameters,
+            macs=self.macs[-1],
+            receptive_field=_pair(v.pixels(p) for v, p in zip(views, placed, strict=True)),
+            jump=_pair(_whole(field.jump) if field else None for field in fields),
+            start=_pair(field.start if field else None for field in fields),
+        )
+
+
+def _input_sights(graph: onnx.GraphProto, facts: Facts) -> dict[str, Sight]:
+    """Return what the inputs see, each of its own pixels.
+
+    A picture is (N, H, W, C) if only so its channels are 1, 3 or 4, otherwise (N, C, H, W).
+    """
+    sights = {}
+    for value in graph.input:
+        shape = facts.shape(value.name) or ()
+        if value.name not in facts.constants:
+            layout = _input_layout(shape)
+            views = [
+                View(shape[layout.index(letter)] if letter in layout else 1, Field())
+                for letter in PLACES
+            ]
+            sights[value.name] = Sight(layout, *views)
+    return sights
+
+
+def _input_layout(shape: Shape) -> str:
+    if len(shape) == 4:
+        return "NHWC" if shape[3] in _CHANNELS and shape[1] not in _CHANNELS else "NCHW"
+    return {1: "N", 2: "NW", 3: "NCW"}.get(len(shape), "NC" + "-" * (len(shape) - 2))
+
+
+def _letters_of_input(sights: dict[str, Sight]) -> str:
+    return "".join(sight.layout for sight in sights.values())
+
+
+def _is_tap(tensor: TensorType | None, sight: Sight) -> bool:
+    """Whether the tensor is an activation of shape (N, C), (N, C, L) or (N, C, H, W)."""
+    if tensor is None or tensor.shape is None or not tensor.is_float:
+        return False
+    rank = len(tensor.shape)
+    return rank == len(sight.layout) and (
+        (rank in (3, 4) and sight.layout.startswith("NC")) or sight.layout in ("NC", "NF")
+    )
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _pair(numbers: Iterable[_Number | None]) -> tuple[_Number, _Number] | None:
+    vertical, horizontal = numbers
+    return None if vertical is None or horizontal is None else (vertical, horizontal)
+
+
+def _whole(number: float) -> int | None:
+    return int(number) if number == int(number) else None
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    known = list(numbers)
+    return None if None in known else sum(number for number in known if number is not None)

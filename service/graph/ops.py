@@ -1,0 +1,313 @@
+"""How each ONNX operator changes what cells see of the input."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import onnx
+
+from service.contract.geometry import Field, Window, through, through_transposed
+from service.graph.facts import Facts
+from service.graph.sight import PLACES, Sight, meet
+from service.graph.windows import POOLINGS, attributes, read_windows
+
+
+@dataclass(frozen=True)
+class Step:
+    """A node about to be passed.
+
+    sights: of the inputs that depend on the network's input, in order.
+    sources: the names of those inputs.
+    """
+
+    node: onnx.NodeProto
+    facts: Facts
+    sights: Sequence[Sight]
+    sources: Sequence[str]
+
+    @property
+    def sight(self) -> Sight:
+        """What the first input sees."""
+        return self.sights[0]
+
+    @property
+    def source(self) -> str:
+        """The name of the first input that depends on the network's input."""
+        return self.sources[0]
+
+    @property
+    def rank(self) -> int | None:
+        """How many axes the output has."""
+        return self.facts.rank(self.node.output[0])
+
+    def integers(self, attribute: str, position: int) -> list[int] | None:
+        """Return integers given as an attribute (old opsets) or as a constant input (new)."""
+        given = attributes(self.node)
+        if attribute in given:
+            value = given[attribute]
+            return [value] if isinstance(value, int) else list(value)
+        if position < len(self.node.input) and self.node.input[position]:
+            return self.facts.integers(self.node.input[position])
+        return None
+
+
+def see_through(step: Step) -> Sight:
+    """Return what the node's output sees; an unknown operator gives a sight that is lost."""
+    rank = step.facts.rank(step.source)
+    if rank != len(step.sight.layout):
+        return step.sight.lost(step.rank)
+    sight = _HANDLERS.get(step.node.op_type, _lost)(step)
+    return sight if step.rank in (None, len(sight.layout)) else sight.lost(step.rank)
+
+
+def _lost(step: Step) -> Sight:
+    return step.sight.lost(step.rank)
+
+
+def _same(step: Step) -> Sight:
+    return step.sight
+
+
+def _meet(step: Step) -> Sight:
+    return meet(step.sights)
+
+
+def _concat(step: Step) -> Sight:
+    sight = meet(step.sights)
+    letter = sight.layout[attributes(step.node)["axis"]]
+    return sight if letter not in "HWF" else sight.lost(step.rank)
+
+
+def _split(step: Step) -> Sight:
+    letter = step.sight.layout[attributes(step.node).get("axis", 0)]
+    return step.sight if letter not in "HWF" else _lost(step)
+
+
+def _window(step: Step) -> Sight:
+    windows = read_windows(step.node, step.facts)
+    if windows is None or "F" in step.sight.layout:
+        return _lost(step)
+    sight = step.sight
+    for axis, letter in enumerate(sight.layout[2:]):
+        if letter not in PLACES:
+            continue
+        window = windows.along(axis)
+        if window is None:
+            sight = sight.change(letter, sight.along(letter).lost())
+        elif _takes_all(step, axis + 2, window):
+            sight = _pooled(replace(step, sights=[sight]), [axis + 2], keep=True)
+        else:
+            slide = through_transposed if step.node.op_type == "ConvTranspose" else through
+            sight = sight.change(letter, sight.along(letter).moved(partial(slide, window=window)))
+    return sight
+
+
+def _takes_all(step: Step, axis: int, window: Window) -> bool:
+    """Whether a pooling window covers the whole axis, which makes the pooling global."""
+    size = step.facts.size(step.source, axis)
+    one = step.facts.size(step.node.output[0], axis) == 1
+    return step.node.op_type in POOLINGS and one and size is not None and window.kernel >= size
+
+
+def _global_pool(step: Step) -> Sight:
+    return _pooled(step, range(2, len(step.sight.layout)), keep=True)
+
+
+def _reduce(step: Step) -> Sight:
+    rank = len(step.sight.layout)
+    axes = step.integers("axes", 1)
+    given = attributes(step.node)
+    if axes is None and len(step.node.input) > 1 and step.node.input[1]:
+        return _lost(step)
+    if not axes and given.get("noop_with_empty_axes", 0):
+        return step.sight
+    return _pooled(step, axes or range(rank), keep=bool(given.get("keepdims", 1)))
+
+
+def _pooled(step: Step, axes: Sequence[int], keep: bool) -> Sight:
+    sight, layout = step.sight, list(step.sight.layout)
+    for axis in {axis % len(layout) for axis in axes}:
+        sight = sight.over(axis, step.facts.size(step.source, axis))
+        layout[axis] = ("-" if layout[axis] in "HWF" else layout[axis]) if keep else ""
+    return replace(sight, layout="".join(layout))
+
+
+def _normalize_places(step: Step) -> Sight:
+    """InstanceNormalization and its kin: statistics of all places, but the places remain."""
+    return _pooled_in_place(step, range(2, len(step.sight.layout)))
+
+
+def _along_axis(step: Step, default: int = -1, to_end: bool = False) -> Sight:
+    """Softmax and layer norms mix the cells along an axis, or from there to the last one."""
+    rank = len(step.sight.layout)
+    axis = attributes(step.node).get("axis", default) % rank
+    return _pooled_in_place(step, range(axis, rank) if to_end else [axis])
+
+
+def _softmax(step: Step) -> Sight:
+    opset = step.facts.opset
+    return _along_axis(step) if opset >= 13 else _along_axis(step, default=1, to_end=True)
+
+
+def _pooled_in_place(step: Step, axes: Sequence[int]) -> Sight:
+    sight = step.sight
+    for axis in axes:
+        sight = sight.over(axis, step.facts.size(step.source, axis))
+    return sight
+
+
+def _gemm(step: Step) -> Sight:
+    across = 0 if attributes(step.node).get("transA", 0) else 1
+    if step.source != step.node.input[0] or across == 0 or step.sight.layout[0] != "N":
+        return _lost(step)
+    sight = step.sight.over(across, step.facts.size(step.source, across))
+    return replace(sight, layout="NC")
+
+
+def _matmul(step: Step) -> Sight:
+    left, right = step.node.input[:2]
+    if len(step.sources) == 1 and step.source == left and step.facts.rank(right) == 2:
+        sight = step.sight.over(-1, step.facts.size(left, -1))
+        return replace(sight, layout=sight.layout[:-1] + "C")
+    return _lost(step)
+
+
+def _transpose(step: Step) -> Sight:
+    layout = step.sight.layout
+    order = attributes(step.node).get("perm", range(len(layout) - 1, -1, -1))
+    return replace(step.sight, layout="".join(layout[axis] for axis in order))
+
+
+def _pad(step: Step) -> Sight:
+    rank = len(step.sight.layout)
+    pads = step.integers("pads", 1)
+    axes = step.integers("axes", 3) or list(range(rank))
+    if pads is None or len(pads) != 2 * len(axes):
+        return _lost(step)
+    sight = step.sight
+    for axis, begin in zip(axes, pads[: len(axes)], strict=True):
+        sight = _shifted(sight, axis, -begin)
+    return sight
+
+
+def _slice(step: Step) -> Sight:
+    starts, ends = step.integers("starts", 1), step.integers("ends", 2)
+    if starts is None or ends is None:
+        return _lost(step)
+    axes = step.integers("axes", 3) or list(range(len(starts)))
+    strides = step.integers("steps", 4) or [1] * len(starts)
+    sight = step.sight
+    for axis, start, stride in zip(axes, starts, strides, strict=True):
+        size = step.facts.size(step.source, axis)
+        if size is None or stride < 1:
+            return _lost(step)
+        begin = max(0, start + size) if start < 0 else min(start, size)
+        sight = _shifted(sight, axis, begin, stride)
+    return sight
+
+
+def _shifted(sight: Sight, axis: int, cells: int, stride: int = 1) -> Sight:
+    letter = sight.layout[axis]
+    if letter not in PLACES:
+        return sight
+
+    def move(field: Field) -> Field:
+        return Field(field.size, field.jump * stride, field.start + cells * field.jump)
+
+    return sight.change(letter, sight.along(letter).moved(move))
+
+
+def _squeeze(step: Step) -> Sight:
+    shape = step.facts.shape(step.source) or ()
+    axes = step.integers("axes", 1) or [axis for axis, size in enumerate(shape) if size == 1]
+    gone = {axis % len(step.sight.layout) for axis in axes}
+    kept = (letter for axis, letter in enumerate(step.sight.layout) if axis not in gone)
+    return replace(step.sight, layout="".join(kept))
+
+
+def _unsqueeze(step: Step) -> Sight:
+    axes = step.integers("axes", 1)
+    if axes is None:
+        return _lost(step)
+    letters = list(step.sight.layout)
+    for axis in sorted(axis % (len(letters) + len(axes)) for axis in axes):
+        letters.insert(axis, "-" if "C" in letters else "C")
+    return replace(step.sight, layout="".join(letters))
+
+
+def _flatten(step: Step) -> Sight:
+    axis = attributes(step.node).get("axis", 1)
+    return _fold(step, 1, 0) if axis == 1 else _lost(step)
+
+
+def _reshape(step: Step) -> Sight:
+    """Keep the axes that agree from either end; whatever lies between is folded into one."""
+    old, new = step.facts.shape(step.source), step.facts.shape(step.node.output[0])
+    if old is None or new is None or None in old or None in new:
+        return _lost(step)
+    front = 0
+    while front < min(len(old), len(new)) and old[front] == new[front]:
+        front += 1
+    back = 0
+    while back < min(len(old), len(new)) - front and old[-1 - back] == new[-1 - back]:
+        back += 1
+    return _fold(step, front, back) if front else _lost(step)
+
+
+def _fold(step: Step, front: int, back: int) -> Sight:
+    """Reshape all axes but the first `front` and the last `back` ones."""
+    layout, rank = step.sight.layout, step.rank
+    if rank is None:
+        return _lost(step)
+    inside = layout[front : len(layout) - back]
+    sight = step.sight
+    for axis, letter in enumerate(inside, start=front):
+        if letter in PLACES:
+            size = step.facts.size(step.source, axis)
+            sight = sight.change(letter, replace(sight.along(letter), folded=size))
+    return replace(sight, layout=_refolded(layout, inside, rank - front - back, front, back))
+
+
+def _refolded(layout: str, inside: str, count: int, front: int, back: int) -> str:
+    places = any(letter in "HWF" for letter in inside)
+    first = "F" if places else ("C" if "C" in inside or not inside else "-")
+    middle = (first + ("F" if places else "-") * count)[:count]
+    return layout[:front] + middle + layout[len(layout) - back :]
+
+
+_SAME = """
+    Abs Acos Acosh Asin Asinh Atan Atanh BatchNormalization Cast CastLike Ceil Celu Clip Cos Cosh
+    DequantizeLinear Dropout Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity LRN LeakyRelu Log
+    Mish Neg Not QuantizeLinear Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus
+    Softsign Sqrt Swish Tan Tanh ThresholdedRelu
+""".split()  # noqa: SIM905, a list would take a line a name
+_MEET = """
+    Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Mul Or PRelu Pow Sub
+    Sum Where Xor
+""".split()  # noqa: SIM905, a list would take a line a name
+_REDUCE = """
+    ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd
+    ReduceSum ReduceSumSquare
+""".split()  # noqa: SIM905, a list would take a line a name
+
+_HANDLERS: dict[str, Callable[[Step], Sight]] = {
+    **dict.fromkeys(_SAME, _same),
+    **dict.fromkeys(_MEET, _meet),
+    **dict.fromkeys(_REDUCE, _reduce),
+    **dict.fromkeys(["Conv", "ConvTranspose", *POOLINGS], _window),
+    **dict.fromkeys(["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"], _global_pool),
+    **dict.fromkeys(["InstanceNormalization", "GroupNormalization"], _normalize_places),
+    **dict.fromkeys(["Softmax", "LogSoftmax", "Hardmax"], _softmax),
+    "LayerNormalization": partial(_along_axis, to_end=True),
+    "Concat": _concat,
+    "Flatten": _flatten,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "Pad": _pad,
+    "Reshape": _reshape,
+    "Slice": _slice,
+    "Split": _split,
+    "Squeeze": _squeeze,
+    "Transpose": _transpose,
+    "Unsqueeze": _unsqueeze,
+}

@@ -1,0 +1,58 @@
+"""Cut a graph at a tensor: the prefix that computes it, as a model of its own."""
+
+from collections.abc import Iterator
+
+import onnx
+
+from service.graph.facts import Facts
+
+
+def cut_prefix(model: onnx.ModelProto, tensor: str) -> bytes:
+    """Return the serialised model whose only output is the tensor.
+
+    tensor: any node output, be it an output of the graph or inside it.
+    Only the nodes, weights and inputs that it depends on are kept; `model` is not touched.
+    Raises: KeyError if no node makes such a tensor.
+    """
+    nodes = _needed_nodes(model.graph, tensor)
+    if not nodes:
+        raise KeyError(tensor)
+    read = {name for node in nodes for name in _reads(node)}
+    prefix = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    prefix.functions.extend(model.functions)
+    prefix.graph.name = model.graph.name
+    prefix.graph.node.extend(nodes)
+    prefix.graph.initializer.extend(t for t in model.graph.initializer if t.name in read)
+    prefix.graph.input.extend(value for value in model.graph.input if value.name in read)
+    prefix.graph.output.append(_output(model, tensor))
+    return bytes(prefix.SerializeToString())
+
+
+def _needed_nodes(graph: onnx.GraphProto, tensor: str) -> list[onnx.NodeProto]:
+    needed, nodes = {tensor}, []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            needed.update(_reads(node))
+            nodes.append(node)
+    return nodes[::-1]
+
+
+def _reads(node: onnx.NodeProto) -> Iterator[str]:
+    """Yield the names that a node reads, those read by graphs inside it too."""
+    yield from filter(None, node.input)
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                yield from _reads(inner)
+            yield from (value.name for value in graph.output)
+
+
+def _output(model: onnx.ModelProto, tensor: str) -> onnx.ValueInfoProto:
+    """Return a declaration of the tensor with its type but no shape, which the runtime infers."""
+    declared = {value.name: value for value in [*model.graph.output, *model.graph.value_info]}
+    if tensor in declared:
+        elem_type = declared[tensor].type.tensor_type.elem_type
+    else:
+        inferred = Facts(model).types.get(tensor)
+        elem_type = inferred.elem_type if inferred else onnx.TensorProto.FLOAT
+    return onnx.helper.make_tensor_value_info(tensor, elem_type, None)

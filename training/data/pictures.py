@@ -1,0 +1,77 @@
+"""A split of a data set: decoded pictures with labels, whatever layout they came from."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.contract.manifest import ImagePreprocessing
+from service.contract.preprocess import preprocess_image
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Labelled pictures that are decoded when asked for.
+
+    read: decodes picture i to (H, W, 3) uint8.
+    labels: (N,) int64 class indices.
+    names: what picture i is called in messages.
+    """
+
+    read: Callable[[int], NDArray[np.uint8]]
+    labels: NDArray[np.int64]
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, indices: NDArray[np.int64]) -> "Pictures":
+        """Return the pictures at `indices`, in that order."""
+        names = [self.names[i] for i in indices]
+        return Pictures(lambda i: self.read(int(indices[i])), self.labels[indices], names)
+
+    def model_inputs(self, spec: ImagePreprocessing) -> NDArray[np.uint8]:
+        """Return all pictures as model inputs (N, height, width, C) uint8, as served."""
+        shape = (len(self), spec.height, spec.width, spec.channels)
+        inputs = np.empty(shape, np.uint8)
+
+        def fill(i: int) -> None:
+            inputs[i] = preprocess_image(self.read(i), spec)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(fill, range(len(self))))
+        return inputs
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Splits by name (`train` always, `test` and `validation` if there), and class names."""
+
+    name: str
+    classes: tuple[str, ...]
+    splits: dict[str, Pictures]
+
+
+def hold_out(
+    pictures: Pictures, share: float, seed: int
+) -> tuple[Pictures, Pictures]:
+    """Return (kept, held out), the second with `share` of every class, at least one picture.
+
+    Raises: ValueError if a class has fewer than two pictures.
+    """
+    random = np.random.default_rng(seed)
+    kept: list[NDArray[np.int64]] = []
+    held: list[NDArray[np.int64]] = []
+    for class_index in np.unique(pictures.labels):
+        members = random.permutation(np.flatnonzero(pictures.labels == class_index))
+        if len(members) < 2:
+            raise ValueError(f"{pictures.names[members[0]]} is the only picture of its class")
+        count = max(1, round(share * len(members)))
+        held.append(members[:count])
+        kept.append(members[count:])
+    return (
+        pictures.subset(np.sort(np.concatenate(kept))),
+        pictures.subset(np.sort(np.concatenate(held))),
+    )

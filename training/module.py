@@ -1,0 +1,66 @@
+"""What Lightning trains: a classifier with its loss, optimiser and schedule."""
+
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchmetrics.classification import MulticlassAccuracy
+
+from training.recipe import Recipe
+
+
+class Classifier(lightning.LightningModule):
+    """A net with the recipe's training; pictures come as (N, C, H, W) float32 in 0..1."""
+
+    def __init__(self, net: nn.Module, classes: int, recipe: Recipe, total_steps: int) -> None:
+        super().__init__()
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.recipe = recipe.training
+        self.total_steps = total_steps
+        self.register_buffer("mean", torch.tensor(recipe.data.mean).reshape(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(recipe.data.std).reshape(-1, 1, 1))
+        self.accuracy = MulticlassAccuracy(classes, average="micro")
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Return what the net wants, laid out for fast convolutions."""
+        normalised = (images - self.mean) / self.std
+        return normalised.contiguous(memory_format=torch.channels_last)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        images, targets = batch
+        logits = self.net(self.normalise(images))
+        loss = functional.cross_entropy(
+            logits.float(), targets, label_smoothing=self.recipe.label_smoothing
+        )
+        self.log("train_loss", loss, on_step=False, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+        images, labels = batch
+        logits = self.net(self.normalise(images)).float()
+        self.accuracy(logits, labels)
+        self.log("validation_accuracy", self.accuracy, prog_bar=True)
+        self.log("validation_loss", functional.cross_entropy(logits, labels))
+
+    def configure_optimizers(self) -> Any:
+        weights = [p for p in self.net.parameters() if p.ndim > 1]
+        biases = [p for p in self.net.parameters() if p.ndim <= 1]
+        optimizer = torch.optim.SGD(
+            # biases and normalisation scales are not decayed, as in most strong recipes
+            [{"params": weights}, {"params": biases, "weight_decay": 0.0}],
+            lr=self.recipe.learning_rate,
+            momentum=self.recipe.momentum,
+            weight_decay=self.recipe.weight_decay,
+            nesterov=self.recipe.momentum > 0,
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=self.recipe.learning_rate,
+            total_steps=self.total_steps,
+            pct_start=self.recipe.warmup_share,
+            anneal_strategy="cos" if self.recipe.schedule == "cosine" else "linear",
+            cycle_momentum=False,
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,116 @@
+"""Named building blocks, so that every tensor of an exported net has a name worth reading."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution without bias, batch normalisation, and ReLU unless `act=False`."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1, act: bool = True
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False
+        )
+        self.norm = nn.BatchNorm2d(out_channels)
+        if act:
+            self.relu = nn.ReLU()
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut (He et al., arXiv:1512.03385, figure 2).
+
+    shortcut: "projection" is a 1x1 convolution where the shape changes (option B);
+        "zeros" subsamples and pads channels with zeros (option A, no parameters).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int = 1, shortcut: str = "projection"
+    ) -> None:
+        super().__init__()
+        self.conv1 = ConvNorm(in_channels, out_channels, stride=stride)
+        self.conv2 = ConvNorm(out_channels, out_channels, act=False)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            self.shortcut = (
+                ZeroPaddedShortcut(out_channels - in_channels, stride)
+                if shortcut == "zeros"
+                else ConvNorm(in_channels, out_channels, kernel=1, stride=stride, act=False)
+            )
+        self.relu = nn.ReLU()
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.relu(self.conv2(self.conv1(features)) + self.shortcut(features))
+
+
+class ZeroPaddedShortcut(nn.Module):
+    """Every `stride`-th pixel, with `extra` channels of zeros appended."""
+
+    def __init__(self, extra: int, stride: int) -> None:
+        super().__init__()
+        self.extra = extra
+        self.stride = stride
+
+    def forward(self, features: Tensor) -> Tensor:
+        thinned = features[:, :, :: self.stride, :: self.stride]
+        return functional.pad(thinned, (0, 0, 0, 0, 0, self.extra))
+
+
+class PooledResidualGroup(nn.Module):
+    """Convolution, 2x2 max pooling, then a residual convolution.
+
+    The shape of a group in K. Jordan's airbench (arXiv:2404.00498), with the shortcut of
+    its larger variants.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
+        self.pool = nn.MaxPool2d(2)
+        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.relu1 = nn.ReLU()
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out_channels)
+        self.relu2 = nn.ReLU()
+
+    def forward(self, features: Tensor) -> Tensor:
+        features = self.relu1(self.norm1(self.pool(self.conv1(features))))
+        return features + self.relu2(self.norm2(self.conv2(features)))
+
+
+class GlobalAveragePool(nn.Module):
+    """Mean over height and width: (N, C, H, W) to (N, C)."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.mean((2, 3))
+
+
+class WhiteningConv(nn.Module):
+    """A frozen convolution that decorrelates patches, one filter and its negative a direction.
+
+    Filters are eigenvectors of the patch covariance, scaled to unit variance
+    (K. Jordan, arXiv:2404.00498, section 3.2). `fit` sets them from training images.
+    """
+
+    def __init__(self, in_channels: int, kernel: int = 2) -> None:
+        super().__init__()
+        self.kernel = kernel
+        directions = in_channels * kernel * kernel
+        self.out_channels = 2 * directions
+        self.register_buffer("weight", torch.zeros(2 * directions, in_channels, kernel, kernel))
+        self.weight: Tensor
+
+    @torch.no_grad()
+    def fit(self, images: Tensor) -> None:
+        """Set the filters from normalised `images` (N, C, H, W) float32."""
+        patches = functional.unfold(images, self.kernel).transpose(1, 2).flatten(0, 1).double()
+        values, vectors = torch.linalg.eigh(torch.cov(patches.T))
+        # 5e-4 keeps directions without signal from being blown up; airbench's value
+        filters = (vectors / torch.sqrt(values + 5e-4)).T.reshape(-1, *self.weight.shape[1:])
+        self.weight.copy_(torch.cat([filters, -filters]).to(self.weight.dtype))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return functional.conv2d(images, self.weight)

@@ -1,0 +1,58 @@
+"""The log of a run: one row an epoch in `metrics.csv`, kept across resumes."""
+
+import csv
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.utilities import rank_zero_only
+
+COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_accuracy", "learning_rate", "minutes")
+
+
+class EpochTable(lightning.Callback):
+    """Writes metrics.csv and counts training minutes.
+
+    Lightning's CSVLogger deletes what an earlier part of the run wrote when it is resumed;
+    this one goes on where the checkpoint left off, minutes included.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.seconds = 0.0
+        self._begun = 0.0
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._begun = time.monotonic()
+        self._keep_rows_before(trainer.current_epoch)
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        now = time.monotonic()
+        self.seconds, self._begun = self.seconds + now - self._begun, now
+        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        found["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
+        found["minutes"] = self.seconds / 60
+        self._append([trainer.current_epoch + 1] + [f"{found[name]:.6g}" for name in COLUMNS[1:]])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seconds = state_dict["seconds"]
+
+    @rank_zero_only
+    def _keep_rows_before(self, epoch: int) -> None:
+        rows = []
+        if self.file.exists():
+            with self.file.open(newline="") as stream:
+                rows = list(csv.reader(stream))[1 : epoch + 1]
+        with self.file.open("w", newline="") as stream:
+            csv.writer(stream).writerows([COLUMNS, *rows])
+
+    @rank_zero_only
+    def _append(self, row: list[object]) -> None:
+        with self.file.open("a", newline="") as stream:
+            csv.writer(stream).writerow(row)
