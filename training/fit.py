@@ -5,7 +5,6 @@ import logging
 import os
 import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
 import lightning
@@ -22,9 +21,8 @@ from torch import Tensor, nn
 
 from service.contract.errors import SetupError
 from training.data.batches import HeldOutBatches, TrainBatches
-from training.data.layouts import load_dataset
-from training.data.pictures import DataSet, Pictures, hold_out
-from training.data.strokes import load_strokes
+from training.data.pictures import DataSet, Pictures
+from training.data.splits import open_dataset, with_validation
 from training.module import Classifier
 from training.nets.registry import build_net
 from training.precision import choose_precision
@@ -32,30 +30,7 @@ from training.progress import EpochTable
 from training.recipe import Recipe
 from training.run_folder import RunFacts, RunFolder
 
-TEST_SEED = 0  # the held-out test part of a folder without one must not move with the run's seed
 WHITENING_IMAGES = 5_000
-
-
-def load_splits(data: str, recipe: Recipe, seed: int) -> DataSet:
-    """Return the data set with `train`, `validation` and `test` splits.
-
-    What the data lacks is held out of train: the test part always the same, the
-    validation part by the run's seed.
-    """
-    dataset = load_strokes() if recipe.data.source == "strokes" else load_dataset(Path(data))
-    splits = dict(dataset.splits)
-    try:
-        if "test" not in splits:
-            splits["train"], splits["test"] = hold_out(
-                splits["train"], recipe.data.test_share, TEST_SEED
-            )
-        if "validation" not in splits:
-            splits["train"], splits["validation"] = hold_out(
-                splits["train"], recipe.data.validation_share, seed
-            )
-    except ValueError as error:
-        raise SetupError(f"{data}: {error}; nothing can be held out") from error
-    return DataSet(dataset.name, dataset.classes, splits)
 
 
 def fit(
@@ -65,7 +40,7 @@ def fit(
 
     stop_after: epochs after which to pause; the schedule is still that of the whole recipe.
     """
-    dataset = load_splits(data, recipe, seed)
+    dataset = with_validation(open_dataset(data), recipe.data.validation_share, seed)
     images, labels = _training_tensors(dataset.splits["train"], recipe)
     net = _fresh_net(recipe, dataset, images, seed)
     resumed = run.last.exists()
@@ -155,9 +130,7 @@ def _decide(
     )
 
 
-def _facts_of_same_run(
-    run: RunFolder, recipe_text: str, dataset: DataSet, seed: int
-) -> RunFacts:
+def _facts_of_same_run(run: RunFolder, recipe_text: str, dataset: DataSet, seed: int) -> RunFacts:
     facts = run.facts()
     same_recipe = (run.path / "recipe.toml").read_text() == recipe_text
     if not same_recipe or facts.seed != seed or facts.classes != dataset.classes:

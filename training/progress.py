@@ -8,7 +8,14 @@ from typing import Any
 import lightning
 from lightning.pytorch.utilities import rank_zero_only
 
-COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_accuracy", "learning_rate", "minutes")
+COLUMNS = (
+    "epoch",
+    "train_loss",
+    "validation_loss",
+    "validation_accuracy",
+    "learning_rate",
+    "minutes",
+)
 
 
 class EpochTable(lightning.Callback):
@@ -23,7 +30,9 @@ class EpochTable(lightning.Callback):
         self.seconds = 0.0
         self._begun = 0.0
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         self._begun = time.monotonic()
         self._keep_rows_before(trainer.current_epoch)
 
@@ -56,3 +65,10 @@ class EpochTable(lightning.Callback):
     def _append(self, row: list[object]) -> None:
         with self.file.open("a", newline="") as stream:
             csv.writer(stream).writerow(row)
+
+
+def read_minutes(file: Path) -> float | None:
+    """Return the training minutes that a metrics.csv counted, None if it has no rows."""
+    with file.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return float(rows[-1]["minutes"]) if rows else None

@@ -27,7 +27,6 @@ class DataRecipe(_Part):
     size: side of the model's square input, in pixels.
     stored_size: side at which training pictures are kept in memory, before augmentation.
     validation_share: part of the training split held out to choose the checkpoint.
-    test_share: part held out as test where the data has no test split of its own.
     source: `strokes` draws the data; otherwise the folder comes from the command line.
     mean, std: of the training pixels, in units of 0..1, one per channel.
     """
@@ -38,7 +37,6 @@ class DataRecipe(_Part):
     size: Annotated[int, Field(ge=1, le=4096)]
     stored_size: Annotated[int, Field(ge=1, le=4096)] | None = None
     validation_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
-    test_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     mean: tuple[float, ...]
     std: tuple[float, ...]
 

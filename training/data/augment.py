@@ -71,15 +71,21 @@ def _warp(batch: Tensor, size: int, recipe: AugmentRecipe, generator: Generator)
     shear = _uniform(count, -slant, slant, generator)
     cos, sin = angle.cos() * zoom, angle.sin() * zoom
     rows = torch.stack(
-        [wide * cos, wide * (shear * cos - sin), shift_x, high * sin, high * (cos + shear * sin), shift_y],
+        [
+            wide * cos,
+            wide * (shear * cos - sin),
+            shift_x,
+            high * sin,
+            high * (cos + shear * sin),
+            shift_y,
+        ],
         dim=1,
     )
     grid = functional.affine_grid(
         rows.reshape(count, 2, 3), [count, batch.shape[1], size, size], align_corners=False
     )
-    padding = "zeros" if recipe.rotate_degrees and batch.shape[1] == 1 else "reflection"
     return functional.grid_sample(
-        batch, grid, mode="bilinear", padding_mode=padding, align_corners=False
+        batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )
 
 

@@ -52,26 +52,3 @@ class DataSet:
     name: str
     classes: tuple[str, ...]
     splits: dict[str, Pictures]
-
-
-def hold_out(
-    pictures: Pictures, share: float, seed: int
-) -> tuple[Pictures, Pictures]:
-    """Return (kept, held out), the second with `share` of every class, at least one picture.
-
-    Raises: ValueError if a class has fewer than two pictures.
-    """
-    random = np.random.default_rng(seed)
-    kept: list[NDArray[np.int64]] = []
-    held: list[NDArray[np.int64]] = []
-    for class_index in np.unique(pictures.labels):
-        members = random.permutation(np.flatnonzero(pictures.labels == class_index))
-        if len(members) < 2:
-            raise ValueError(f"{pictures.names[members[0]]} is the only picture of its class")
-        count = max(1, round(share * len(members)))
-        held.append(members[:count])
-        kept.append(members[count:])
-    return (
-        pictures.subset(np.sort(np.concatenate(kept))),
-        pictures.subset(np.sort(np.concatenate(held))),
-    )

@@ -38,9 +38,7 @@ def draw_stroke(label: str, random: np.random.Generator) -> NDArray[np.uint8]:
 
 def load_strokes(train: int = 12_000, test: int = 2_000) -> DataSet:
     """Return a drawn data set, always the same one: the test split has its own seed."""
-    return DataSet(
-        "strokes", CLASSES, {"train": _draw(train, seed=1), "test": _draw(test, seed=2)}
-    )
+    return DataSet("strokes", CLASSES, {"train": _draw(train, seed=1), "test": _draw(test, seed=2)})
 
 
 def _draw(count: int, seed: int) -> Pictures:

@@ -9,7 +9,12 @@ class ConvNorm(nn.Sequential):
     """Convolution without bias, batch normalisation, and ReLU unless `act=False`."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1, act: bool = True
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 3,
+        stride: int = 1,
+        act: bool = True,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(

@@ -1,0 +1,90 @@
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from service.contract.errors import SetupError
+from tests.training.folders import RECIPE, write_colors
+from training.fit import fit
+from training.recipe import parse_recipe
+from training.run_folder import RunFolder
+
+
+@pytest.fixture(scope="module")
+def colors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_colors(tmp_path_factory.mktemp("data") / "colors")
+
+
+def run_fit(folder: Path, data: Path, seed: int = 3, stop_after: int | None = None) -> RunFolder:
+    run = RunFolder(folder)
+    fit(run, RECIPE, parse_recipe(RECIPE, "test"), str(data), seed, stop_after)
+    return run
+
+
+def load(file: Path) -> dict:
+    return torch.load(file, weights_only=True)
+
+
+def states(run: RunFolder) -> list[dict[str, torch.Tensor]]:
+    """Return the averaged and the raw weights and the optimizer's momenta of the last epoch."""
+    checkpoint = load(run.last)
+    momenta = checkpoint["optimizer_states"][0]["state"]
+    return [
+        checkpoint["state_dict"],
+        checkpoint["current_model_state"],
+        {str(key): value["momentum_buffer"] for key, value in momenta.items()},
+    ]
+
+
+def rows(run: RunFolder) -> list[dict[str, str]]:
+    with run.metrics.open() as stream:
+        found = list(csv.DictReader(stream))
+    for row in found:
+        del row["minutes"]
+    return found
+
+
+def test_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path: Path, colors: Path) -> None:
+    """Two epochs, a pause and two more give the very weights of four epochs straight."""
+    straight = run_fit(tmp_path / "straight", colors)
+    run_fit(tmp_path / "paused", colors, stop_after=2)
+    resumed = run_fit(tmp_path / "paused", colors)
+
+    for one, other in zip(states(straight), states(resumed), strict=True):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    assert rows(straight) == rows(resumed)
+    assert [row["epoch"] for row in rows(resumed)] == ["1", "2", "3", "4"]
+    schedules = [load(run.last)["lr_schedulers"] for run in (straight, resumed)]
+    assert schedules[0] == schedules[1]
+    best = [load(run.best) for run in (straight, resumed)]
+    assert best[0]["epoch"] == best[1]["epoch"]
+
+
+def test_seed_decides_everything(tmp_path: Path, colors: Path) -> None:
+    """The same seed gives the same weights, another one does not."""
+    first = states(run_fit(tmp_path / "a", colors, seed=1, stop_after=1))[1]
+    again = states(run_fit(tmp_path / "b", colors, seed=1, stop_after=1))[1]
+    other = states(run_fit(tmp_path / "c", colors, seed=2, stop_after=1))[1]
+
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["net.fc.weight"], other["net.fc.weight"])
+
+
+def test_continuing_with_another_recipe_is_refused(tmp_path: Path, colors: Path) -> None:
+    """A run folder never mixes two recipes."""
+    run = run_fit(tmp_path / "run", colors, stop_after=1)
+    changed = RECIPE.replace("learning_rate = 0.05", "learning_rate = 0.01")
+
+    with pytest.raises(SetupError, match="another recipe"):
+        fit(run, changed, parse_recipe(changed, "test"), str(colors), 3, None)
+
+
+def test_early_stopping_ends_a_run_that_no_longer_improves(tmp_path: Path, colors: Path) -> None:
+    """With a patience of one epoch, a run at 100 % ends before its last epoch."""
+    text = RECIPE.replace("epochs = 4", "epochs = 40").replace("patience = 10", "patience = 1")
+    run = RunFolder(tmp_path / "run")
+    fit(run, text, parse_recipe(text, "test"), str(colors), 0, None)
+
+    assert 2 <= len(rows(run)) < 40

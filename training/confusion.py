@@ -1,0 +1,39 @@
+"""The confusion matrix as JSON for programs and as PNG for people."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from training.evaluate import Evaluation
+
+
+def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
+    """Write `evaluation.json` and `confusion.png` into the folder."""
+    (folder / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n")
+    draw_confusion(evaluation).savefig(folder / "confusion.png", dpi=120)
+
+
+def draw_confusion(evaluation: Evaluation) -> Figure:
+    """Return a figure with rows as true classes, shaded by the share of the row."""
+    labels = [figures.label for figures in evaluation.classes]
+    counts = np.array(evaluation.confusion)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    side = min(16.0, 3 + 0.55 * len(labels))
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(shares, cmap=mpl.colormaps["Blues"], vmin=0, vmax=1)
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(
+        f"{evaluation.dataset} {evaluation.split}: {evaluation.accuracy:.2%} of {evaluation.images}"
+    )
+    if len(labels) <= 30:  # beyond that the numbers could not be read
+        for (row, column), count in np.ndenumerate(counts):
+            color = "white" if shares[row, column] > 0.5 else "black"
+            if count:
+                axes.text(column, row, str(count), ha="center", va="center", color=color, size=8)
+    return figure

@@ -1,0 +1,55 @@
+"""Opens a data set and holds out what it lacks."""
+
+from pathlib import Path
+
+import numpy as np
+
+from service.contract.errors import SetupError
+from training.data.layouts import load_dataset
+from training.data.pictures import DataSet, Pictures
+from training.data.strokes import load_strokes
+
+STROKES = "strokes"
+TEST_SHARE = 0.1
+_TEST_SEED = 0  # the test part of a folder without one must not move with the run's seed
+
+
+def open_dataset(data: str) -> DataSet:
+    """Return the data set at the path `data` (or the drawn `strokes`) with a test split.
+
+    Where it has none of its own, a tenth of every class is held out, always the same one.
+    Raises: SetupError if the data cannot be read.
+    """
+    dataset = load_strokes() if data == STROKES else load_dataset(Path(data))
+    if "test" in dataset.splits:
+        return dataset
+    return _hold_out(dataset, "test", TEST_SHARE, _TEST_SEED)
+
+
+def with_validation(dataset: DataSet, share: float, seed: int) -> DataSet:
+    """Return the data set with a validation split, held out of train unless it has its own."""
+    if "validation" in dataset.splits:
+        return dataset
+    return _hold_out(dataset, "validation", share, seed)
+
+
+def _hold_out(dataset: DataSet, split: str, share: float, seed: int) -> DataSet:
+    """Return the data set with `share` of every class of train moved to a new split."""
+    train = dataset.splits["train"]
+    random = np.random.default_rng(seed)
+    held: list[int] = []
+    for class_index, label in enumerate(dataset.classes):
+        members = random.permutation(np.flatnonzero(train.labels == class_index))
+        if len(members) < 3:
+            raise SetupError(
+                f"{dataset.name}: class {label!r} has {len(members)} pictures; three are the "
+                f"least from which a {split} part can be held out"
+            )
+        held += members[: max(1, round(share * len(members)))].tolist()
+    kept = np.setdiff1d(np.arange(len(train)), held)
+    parts: dict[str, Pictures] = {
+        **dataset.splits,
+        "train": train.subset(kept),
+        split: train.subset(np.sort(np.array(held, np.int64))),
+    }
+    return DataSet(dataset.name, dataset.classes, parts)

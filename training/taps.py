@@ -1,0 +1,98 @@
+"""Which tensor of the graph is which module's output; proven on real inputs."""
+
+import numpy as np
+import onnx
+import torch
+
+from service.contract.errors import SetupError
+from service.contract.manifest import Tap
+from service.graph.layers import describe_layers
+from service.runtime import open_session
+from training.deployed import Deployed, module_outputs
+from training.onnx_file import Scopes
+
+LARGEST_RELATIVE_ERROR = 1e-5
+
+
+class ExportError(SetupError):
+    """The exported graph is not the net that was trained."""
+
+
+def find_taps(
+    model: onnx.ModelProto, scopes: Scopes, deployed: Deployed, images: torch.Tensor
+) -> tuple[Tap, ...]:
+    """Return all taps, each with the modules whose output it is.
+
+    images: (N, H, W, C) uint8; on these every tap is compared with a forward hook.
+    Raises: ExportError if a tap differs from its module's output.
+    """
+    layers = describe_layers(model).layers
+    hooked = module_outputs(deployed, images)
+    modules = _modules_by_tensor(scopes, hooked)
+    _prove(model, [layer.name for layer in layers], modules, hooked, images)
+    return tuple(
+        Tap(
+            name=layer.name,
+            modules=tuple(modules.get(layer.name, ())),
+            op=layer.op,
+            shape=layer.shape,
+            stride=layer.jump,
+            receptive_field=layer.receptive_field,
+        )
+        for layer in layers
+    )
+
+
+def _modules_by_tensor(scopes: Scopes, hooked: dict[str, torch.Tensor]) -> dict[str, list[str]]:
+    """Return module paths by tensor: the last tensor made inside a module is its output."""
+    last = {path: name for name, paths in scopes.items() for path in paths}
+    for path, output in hooked.items():
+        if path not in last:  # nothing was computed (identity, dropout): it passed one through
+            same = [name for other, name in last.items() if hooked.get(other) is output]
+            if same:
+                last[path] = same[0]
+    modules: dict[str, list[str]] = {}
+    for path in sorted(hooked, key=len):  # outermost first
+        if path in last:
+            modules.setdefault(last[path], []).append(path)
+    return modules
+
+
+def _prove(
+    model: onnx.ModelProto,
+    taps: list[str],
+    modules: dict[str, list[str]],
+    hooked: dict[str, torch.Tensor],
+    images: torch.Tensor,
+) -> None:
+    seen = run_with_taps(model, taps, images.numpy())
+    for name, paths in modules.items():
+        for path in paths if name in seen else ():
+            expected = hooked[path].numpy()
+            error = relative_error(seen[name], expected)
+            if not error <= LARGEST_RELATIVE_ERROR:
+                raise ExportError(f"{name} differs from the output of {path} by {error:.2g}")
+
+
+def run_with_taps(
+    model: onnx.ModelProto, taps: list[str], images: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the taps' values for `images`, from the whole graph with all of them as outputs."""
+    exposed = onnx.ModelProto()
+    exposed.CopyFrom(model)
+    outputs = {value.name for value in model.graph.output}
+    for name in taps:
+        if name not in outputs:
+            exposed.graph.output.append(
+                onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+            )
+    session = open_session(exposed.SerializeToString(), device="cpu")
+    return session.run({model.graph.input[0].name: images})
+
+
+def relative_error(ours: np.ndarray, expected: np.ndarray) -> float:
+    """Return the largest difference as a share of the largest expected magnitude."""
+    if ours.shape != expected.shape:
+        return float("inf")
+    scale = max(float(np.abs(expected).max()), 1e-12)
+    return float(np.abs(ours - expected).max()) / scale
