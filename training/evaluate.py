@@ -60,7 +60,7 @@ def evaluate_model(
 
 def predict(graph: Path, manifest: Manifest, pictures: Pictures) -> NDArray[np.float32]:
     """Return probabilities (N, classes), through the very code that serves."""
-    session = open_session(graph, device="auto")
+    session = open_session(graph, "auto", threads=0, shown_as=str(graph))
     inputs = pictures.model_inputs(manifest.preprocessing)
     name = manifest.graph.inputs[0].name
     parts = [

@@ -178,7 +178,7 @@ def _write_graph(
 
 
 def _check_parity(graph: Path, inputs: NDArray[np.uint8], expected: NDArray[np.float32]) -> Parity:
-    session = open_session(graph, device="cpu")
+    session = open_session(graph, "cpu", threads=0, shown_as=str(graph))
     same, worst = len(inputs), 0.0
     for batch in PARITY_BATCHES:
         parts = [

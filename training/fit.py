@@ -144,7 +144,8 @@ def _facts_of_same_run(run: RunFolder, recipe_text: str, dataset: DataSet, seed:
 def _total_steps(recipe: Recipe, images: Tensor, labels: Tensor) -> int:
     world = int(os.environ.get("WORLD_SIZE", "1"))
     epoch = TrainBatches(images, labels, 1, recipe, seed=0, epoch=0, world_size=world)
-    return len(epoch) * recipe.training.epochs
+    # one more than are taken: the schedule must not pass zero after the last one
+    return len(epoch) * recipe.training.epochs + 1
 
 
 def _trainer(

@@ -56,24 +56,6 @@ def through(field: Field, window: Window) -> Field:
     )
 
 
-def through_transposed(field: Field, window: Window) -> Field:
-    """Return the field of a transposed convolution's output, given that of its input.
-
-    Cells of the output may see unequally many cells of the input; the field is that
-    of the ones which see most.
-
-    >>> through_transposed(Field(size=3, jump=4, start=0.5), Window(2, stride=2))
-    Field(size=3, jump=2.0, start=-0.5)
-    """
-    jump = field.jump / window.stride
-    seen = -(-window.extent // window.stride)
-    return Field(
-        size=field.size + (seen - 1) * field.jump,
-        jump=jump,
-        start=field.start - ((window.extent - 1) / 2 - window.pad_begin) * jump,
-    )
-
-
 def join(fields: Iterable[Field]) -> Field:
     """Return the field where branches meet: the smallest that covers them all.
 

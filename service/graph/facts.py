@@ -110,7 +110,8 @@ def _infer_types(model: onnx.ModelProto) -> dict[str, TensorType]:
 
 def _weightless(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy for one item a batch, whose large initializers have become inputs."""
-    copy = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    # before version 4 every initializer had to be an input as well
+    copy = onnx.ModelProto(ir_version=max(4, model.ir_version), opset_import=model.opset_import)
     copy.functions.extend(model.functions)
     copy.graph.name = model.graph.name
     copy.graph.node.extend(model.graph.node)

@@ -152,27 +152,28 @@ class _Walk:
 
 
 def _input_sights(graph: onnx.GraphProto, facts: Facts) -> dict[str, Sight]:
-    """Return what the inputs see, each of its own pixels.
-
-    A picture is (N, H, W, C) if only so its channels are 1, 3 or 4, otherwise (N, C, H, W).
-    """
+    """Return what the inputs see, each of its own pixels."""
     sights = {}
     for value in graph.input:
-        shape = facts.shape(value.name) or ()
         if value.name not in facts.constants:
-            layout = _input_layout(shape)
-            views = [
-                View(shape[layout.index(letter)] if letter in layout else 1, Field())
-                for letter in PLACES
-            ]
-            sights[value.name] = Sight(layout, *views)
+            shape = facts.shape(value.name) or ()
+            layout = _input_layout(shape, value.type.tensor_type.elem_type)
+            sights[value.name] = Sight(layout, *(_own(letter, layout, shape) for letter in PLACES))
     return sights
 
 
-def _input_layout(shape: Shape) -> str:
+def _own(letter: str, layout: str, shape: Shape) -> View:
+    if letter in layout:
+        return View(shape[layout.index(letter)], Field())
+    return View(extent=1, field=Field(), fixed=1)
+
+
+def _input_layout(shape: Shape, elem_type: int) -> str:
+    """Return the layout of an input: bytes are pictures as they were decoded, channels last."""
     if len(shape) == 4:
-        return "NHWC" if shape[3] in _CHANNELS and shape[1] not in _CHANNELS else "NCHW"
-    return {1: "N", 2: "NW", 3: "NCW"}.get(len(shape), "NC" + "-" * (len(shape) - 2))
+        last = shape[3] in _CHANNELS and shape[1] not in _CHANNELS
+        return "NHWC" if last or elem_type == onnx.TensorProto.UINT8 else "NCHW"
+    return {1: "N", 2: "NW", 3: "NCW"}.get(len(shape), ("NC" + "-" * len(shape))[: len(shape)])
 
 
 def _letters_of_input(sights: dict[str, Sight]) -> str:

@@ -6,9 +6,9 @@ from functools import partial
 
 import onnx
 
-from service.contract.geometry import Field, Window, through, through_transposed
+from service.contract.geometry import Field, Window, through
 from service.graph.facts import Facts
-from service.graph.sight import PLACES, Sight, meet
+from service.graph.sight import PLACES, Sight, behind_unknown, meet
 from service.graph.windows import POOLINGS, attributes, read_windows
 
 
@@ -55,13 +55,13 @@ def see_through(step: Step) -> Sight:
     """Return what the node's output sees; an unknown operator gives a sight that is lost."""
     rank = step.facts.rank(step.source)
     if rank != len(step.sight.layout):
-        return step.sight.lost(step.rank)
+        return _lost(step)
     sight = _HANDLERS.get(step.node.op_type, _lost)(step)
-    return sight if step.rank in (None, len(sight.layout)) else sight.lost(step.rank)
+    return sight if step.rank in (None, len(sight.layout)) else _lost(step)
 
 
 def _lost(step: Step) -> Sight:
-    return step.sight.lost(step.rank)
+    return behind_unknown(step.sights, step.rank)
 
 
 def _same(step: Step) -> Sight:
@@ -75,7 +75,7 @@ def _meet(step: Step) -> Sight:
 def _concat(step: Step) -> Sight:
     sight = meet(step.sights)
     letter = sight.layout[attributes(step.node)["axis"]]
-    return sight if letter not in "HWF" else sight.lost(step.rank)
+    return sight if letter not in "HWF" else _lost(step)
 
 
 def _split(step: Step) -> Sight:
@@ -97,8 +97,7 @@ def _window(step: Step) -> Sight:
         elif _takes_all(step, axis + 2, window):
             sight = _pooled(replace(step, sights=[sight]), [axis + 2], keep=True)
         else:
-            slide = through_transposed if step.node.op_type == "ConvTranspose" else through
-            sight = sight.change(letter, sight.along(letter).moved(partial(slide, window=window)))
+            sight = sight.change(letter, sight.along(letter).moved(partial(through, window=window)))
     return sight
 
 
@@ -294,7 +293,7 @@ _HANDLERS: dict[str, Callable[[Step], Sight]] = {
     **dict.fromkeys(_SAME, _same),
     **dict.fromkeys(_MEET, _meet),
     **dict.fromkeys(_REDUCE, _reduce),
-    **dict.fromkeys(["Conv", "ConvTranspose", *POOLINGS], _window),
+    **dict.fromkeys(["Conv", *POOLINGS], _window),
     **dict.fromkeys(["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"], _global_pool),
     **dict.fromkeys(["InstanceNormalization", "GroupNormalization"], _normalize_places),
     **dict.fromkeys(["Softmax", "LogSoftmax", "Hardmax"], _softmax),

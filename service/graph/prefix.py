@@ -48,11 +48,14 @@ def _reads(node: onnx.NodeProto) -> Iterator[str]:
 
 
 def _output(model: onnx.ModelProto, tensor: str) -> onnx.ValueInfoProto:
-    """Return a declaration of the tensor with its type but no shape, which the runtime infers."""
-    declared = {value.name: value for value in [*model.graph.output, *model.graph.value_info]}
+    """Return the tensor's declaration, with open sizes where the model does not declare it."""
+    declared: dict[str, onnx.ValueInfoProto] = {
+        value.name: value for value in [*model.graph.value_info, *model.graph.output]
+    }
     if tensor in declared:
-        elem_type = declared[tensor].type.tensor_type.elem_type
-    else:
-        inferred = Facts(model).types.get(tensor)
-        elem_type = inferred.elem_type if inferred else onnx.TensorProto.FLOAT
-    return onnx.helper.make_tensor_value_info(tensor, elem_type, None)
+        return declared[tensor]
+    found = Facts(model).types.get(tensor)
+    if found is None:
+        return onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None)
+    sizes = None if found.shape is None else [None] * len(found.shape)
+    return onnx.helper.make_tensor_value_info(tensor, found.elem_type, sizes)

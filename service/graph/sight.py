@@ -75,12 +75,11 @@ class Sight:
         """Return the sight with another view along H or W."""
         return replace(self, height=view) if letter == "H" else replace(self, width=view)
 
-    def lost(self, rank: int | None) -> "Sight":
-        """Return the sight behind something unknown, which made a tensor of that rank."""
-        layout = self.layout
-        if rank is not None and rank != len(layout):
-            layout = "NC---------"[:rank]
-        return Sight(layout, self.height.lost(), self.width.lost())
+    @property
+    def settled(self) -> bool:
+        """Whether all values see the same, so that no operator can make them see more."""
+        placeless = not set(self.layout).intersection("HWF")
+        return placeless and self.height.fixed > 0 and self.width.fixed > 0
 
     def over(self, axis: int, cells: int | None) -> "Sight":
         """Return what a value sees that is computed from all cells along the axis."""
@@ -94,6 +93,16 @@ class Sight:
                 width=self.width.pooled(self.width.folded),
             )
         return self
+
+
+def behind_unknown(sights: Sequence[Sight], rank: int | None) -> Sight:
+    """Return the sight of a tensor of that rank which an unknown operator made."""
+    layout = sights[0].layout
+    if rank is not None and rank != len(layout):
+        layout = ("NC" + "-" * rank)[:rank]
+    if all(sight.settled for sight in sights):
+        return replace(meet(sights), layout=layout)
+    return Sight(layout, sights[0].height.lost(), sights[0].width.lost())
 
 
 def meet(sights: Sequence[Sight]) -> Sight:

@@ -84,7 +84,7 @@ def _total_padding(node: onnx.NodeProto, facts: Facts, axis: int, window: Window
     size = facts.size(node.input[0], axis)
     if size is None:
         return None
-    if node.op_type == "ConvTranspose":
+    if node.op_type == "ConvTranspose":  # the other way round: the output is input * stride
         return max(window.extent - window.stride, 0)
     cells = -(-size // window.stride)
     return max((cells - 1) * window.stride + window.extent - size, 0)

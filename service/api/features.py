@@ -1,0 +1,119 @@
+"""The inside of a model: its layers, and what each makes of a picture."""
+
+import io
+from dataclasses import asdict
+from functools import partial
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+
+from service.api.accept import choose_media_type
+from service.api.body import read_files
+from service.api.schemas import FeatureMapOut, LayerOut, LayersOut, TotalsOut
+from service.api.state import PICTURES, CurrentState, Version, ref
+from service.codecs.image import ImageLimits
+from service.contract.errors import InvalidParameter
+from service.tasks.catalog import ServedModel
+from service.tasks.channels import parse_channels
+from service.tasks.features import FeatureMap
+from service.tasks.mosaic import render_mosaic
+
+router = APIRouter()
+
+_PNG, _NPY, _JSON = "image/png", "application/x-npy", "application/json"
+# The first is what browsers and curl get, which accept anything.
+_OFFERED = (_PNG, _NPY, _JSON)
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+@router.get("/v1/models/{name}/layers")
+async def layers(name: str, state: CurrentState, version: Version = None) -> LayersOut:
+    """List the layers that can be looked at, with their size, cost and receptive field."""
+    model = state.catalog.get(name, version)
+    answer, _ = await state.workers.run(partial(layers_out, model))
+    return answer
+
+
+@router.post(
+    "/v1/models/{name}/feature-maps",
+    openapi_extra=PICTURES,
+    response_class=Response,
+    responses={
+        200: {
+            "description": "A mosaic of the channels, the float32 array (C, H, W), or figures.",
+            "model": FeatureMapOut,
+            "content": {_PNG: _BINARY, _NPY: _BINARY},
+        }
+    },
+)
+async def feature_maps(
+    name: str,
+    request: Request,
+    state: CurrentState,
+    layer: Annotated[str, Query(description="A layer's name, or the path of a module.")],
+    channels: Annotated[str, Query(description="Such as '0-15,20', or 'all'.")] = "all",
+    version: Version = None,
+) -> Response:
+    """Show what a layer makes of the picture in the body; Accept chooses the form."""
+    files = await read_files(request, state.body_limits)
+    if len(files) > 1:
+        raise InvalidParameter(f"Feature maps are made of one picture, not of {len(files)}.")
+    media_type = choose_media_type(request.headers.get("accept"), _OFFERED)
+    model = state.catalog.get(name, version)
+    work = partial(_look, model, files[0], layer, channels, media_type, state.image_limits)
+    content, _ = await state.workers.run(work)
+    return Response(content, media_type=media_type, headers={"vary": "accept"})
+
+
+def layers_out(model: ServedModel) -> LayersOut:
+    """Return the layer table as it is written out, by the server and the command line alike."""
+    table = model.features.layers()
+    return LayersOut(
+        model=ref(model),
+        layers=[LayerOut.model_validate(layer, from_attributes=True) for layer in table.layers],
+        totals=TotalsOut.model_validate(table.totals, from_attributes=True),
+    )
+
+
+def _look(
+    model: ServedModel,
+    file: bytes,
+    layer: str,
+    channels: str,
+    media_type: str,
+    limits: ImageLimits,
+) -> bytes:
+    tap = model.features.tap(layer)  # a wrong name costs no decoding
+    batch = model.classifier.prepare(file, limits)
+    feature_map = model.features.compute(tap.name, batch)
+    chosen = parse_channels(channels, len(feature_map.values))
+    if media_type == _PNG:
+        return render_mosaic(feature_map.values, chosen, title=tap.name)
+    if media_type == _NPY:
+        return _npy(feature_map.values[list(chosen)])
+    return _figures(model, feature_map, chosen).model_dump_json().encode()
+
+
+def _npy(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _figures(
+    model: ServedModel, feature_map: FeatureMap, channels: tuple[int, ...]
+) -> FeatureMapOut:
+    tap = feature_map.tap
+    return FeatureMapOut.model_validate(
+        {
+            "model": ref(model),
+            "layer": tap.name,
+            "op": tap.op,
+            "shape": feature_map.values.shape,
+            "stride": tap.stride,
+            "receptive_field": tap.receptive_field,
+            "dead_channel_share": feature_map.dead_channel_share,
+            "channels": [asdict(figures) for figures in feature_map.statistics(channels)],
+        }
+    )

@@ -1,0 +1,150 @@
+"""Every error as application/problem+json (RFC 9457); the one place that gives them statuses."""
+
+import logging
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.request_id import request_id_of
+from service.api.schemas import ParameterError, Problem
+from service.contract.errors import (
+    ConvscopeError,
+    EmptyInput,
+    InputError,
+    InvalidImage,
+    InvalidParameter,
+    ModelNotReady,
+    NotServed,
+    TaskMismatch,
+    TooLarge,
+    UnsupportedMedia,
+)
+
+STATUS: dict[type[ConvscopeError], int] = {
+    InputError: 400,
+    EmptyInput: 400,
+    TooLarge: 413,
+    UnsupportedMedia: 415,
+    InvalidImage: 422,
+    InvalidParameter: 422,
+    NotServed: 404,
+    TaskMismatch: 409,
+    ModelNotReady: 503,
+}
+MEDIA_TYPE = "application/problem+json"
+_logger = logging.getLogger("convscope")
+
+
+def problem_of(error: Exception, request_id: str) -> Problem:
+    """Return what the client is told: for an error that is not ours, nothing of its text."""
+    known = [STATUS[kind] for kind in type(error).__mro__ if kind in STATUS]
+    if not known:
+        _logger.error("request %s failed", request_id, exc_info=error)
+        detail = f"Something went wrong here; the server's log has it under {request_id}."
+        return _problem("internal-error", 500, detail, request_id, "Internal error")
+    slug = re.sub(r"(?<!^)([A-Z])", r"-\1", type(error).__name__).lower()
+    problem = _problem(slug, known[0], str(error), request_id)
+    if isinstance(error, NotServed):
+        problem.nearest = list(error.nearest)
+    return problem
+
+
+def not_ready(detail: str, request_id: str) -> Problem:
+    """Return the problem of a server that must not get requests yet."""
+    return _problem("not-ready", 503, detail, request_id)
+
+
+def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the problem as an answer."""
+    body = problem.model_dump_json(exclude_none=True)
+    return Response(body, problem.status, headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem."""
+    app.add_middleware(LastResort)
+    app.add_exception_handler(ConvscopeError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+
+
+class LastResort:
+    """Middleware that answers what nobody foresaw with a plain 500; the log gets the trace."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting)
+        except Exception as error:
+            if scope["type"] != "http" or started:
+                raise
+            await respond(problem_of(error, request_id_of(scope)))(scope, receive, send)
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    return respond(problem_of(error, request_id_of(request.scope)))
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        ParameterError(parameter=str(found["loc"][-1]), detail=found["msg"])
+        for found in error.errors()
+    ]
+    detail = "; ".join(f"{found.parameter}: {found.detail}" for found in errors)
+    problem = _problem("invalid-parameter", 422, detail, request_id_of(request.scope))
+    problem.errors = errors
+    return respond(problem)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    detail = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"There is nothing at {request.url.path[:200]}; GET / has the links."
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "")
+        detail = f"{request.method} is not possible at {request.url.path[:200]}; {allowed} is."
+    slug = phrase.lower().replace(" ", "-")
+    problem = _problem(
+        slug, error.status_code, detail, request_id_of(request.scope), phrase.capitalize()
+    )
+    return respond(problem, error.headers)
+
+
+async def _on_disconnect(request: Request, _: Exception) -> Response:
+    detail = "The client went away before its request was complete."
+    return respond(_problem("incomplete-request", 400, detail, request_id_of(request.scope)))
+
+
+def _problem(
+    slug: str, status: int, detail: str, request_id: str, title: str | None = None
+) -> Problem:
+    return Problem(
+        type=f"urn:convscope:problem:{slug}",
+        title=title or slug.replace("-", " ").capitalize(),
+        status=status,
+        detail=detail,
+        request_id=request_id,
+        nearest=None,
+        errors=None,
+        models=None,
+    )

@@ -1,0 +1,210 @@
+"""The shapes of JSON answers."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from service.contract.manifest import ImagePreprocessing, Metric, Shape, Task
+
+
+class ParameterError(BaseModel):
+    """One query parameter that is not as it should be."""
+
+    parameter: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong, for every error there is (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    nearest: list[str] | None = Field(None, description="Names that exist, nearest first.")
+    errors: list[ParameterError] | None = None
+    models: list["ModelState"] | None = Field(None, description="What is ready and what is not.")
+
+
+class ModelState(BaseModel):
+    """Whether a version may answer; version is null where a folder's name is none."""
+
+    name: str
+    version: int | None
+    state: Literal["ready", "refused"]
+    execution_provider: str | None = None
+    reason: str | None = None
+
+
+class ModelRef(BaseModel):
+    """Which model answered."""
+
+    name: str
+    version: int
+
+
+class InputInfo(BaseModel):
+    """The model's own input; clients send pictures instead."""
+
+    name: str
+    dtype: str
+    shape: Shape
+
+
+class ReadyVersion(BaseModel):
+    """A version that answers.
+
+    golden_difference: largest absolute difference from PyTorch's golden outputs at start-up.
+    taps: how many layers can be looked at.
+    """
+
+    version: int
+    state: Literal["ready"] = "ready"
+    task: Task
+    description: str
+    execution_provider: str
+    golden_difference: float
+    labels: tuple[str, ...]
+    input: InputInfo
+    preprocessing: ImagePreprocessing
+    metrics: tuple[Metric, ...]
+    taps: int
+    license: str
+
+
+class RefusedVersion(BaseModel):
+    """A version that must not answer, and why."""
+
+    version: int | None
+    state: Literal["refused"] = "refused"
+    file: str
+    reason: str
+
+
+class ModelInfo(BaseModel):
+    """A model; served_version answers when none is asked for, null if all were refused."""
+
+    name: str
+    served_version: int | None
+    versions: list[ReadyVersion | RefusedVersion]
+
+
+class ModelList(BaseModel):
+    """All models, by name."""
+
+    models: list[ModelInfo]
+
+
+class PredictionOut(BaseModel):
+    """A class and its probability in 0..1."""
+
+    label: str
+    class_index: int
+    probability: float
+
+
+class TimingOut(BaseModel):
+    """Milliseconds: decoding and resizing, waiting for a worker, the graph, all of it."""
+
+    decode_ms: float
+    queue_ms: float
+    compute_ms: float
+    total_ms: float
+    batch_size: int
+
+
+class ClassificationOut(BaseModel):
+    """The likeliest classes of one picture, likeliest first."""
+
+    model: ModelRef
+    predictions: list[PredictionOut]
+    timing: TimingOut
+
+
+class ClassificationResults(BaseModel):
+    """One entry a file, in the order in which they were sent."""
+
+    results: list[ClassificationOut | Problem]
+
+
+class LayerOut(BaseModel):
+    """A layer that can be looked at; pairs are (vertical, horizontal), sizes in cells.
+
+    shape: without the batch. receptive_field, jump, start: in input pixels.
+    """
+
+    name: str
+    module: str
+    op: str
+    shape: Shape
+    kernel: tuple[int, ...] | None
+    stride: tuple[int, ...] | None
+    padding: tuple[int, ...] | None
+    dilation: tuple[int, ...] | None
+    groups: int | None
+    parameters: int
+    macs: int | None
+    receptive_field: tuple[int, int] | None
+    jump: tuple[int, int] | None
+    start: tuple[float, float] | None
+
+
+class TotalsOut(BaseModel):
+    """Sums over the whole graph."""
+
+    parameters: int
+    macs: int | None
+
+
+class LayersOut(BaseModel):
+    """The layer table, in the order in which the layers are computed."""
+
+    model: ModelRef
+    layers: list[LayerOut]
+    totals: TotalsOut
+
+
+class ChannelOut(BaseModel):
+    """Figures of one channel over its finite values; zero_share in 0..1."""
+
+    channel: int
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    zero_share: float
+    non_finite: int
+
+
+class FeatureMapOut(BaseModel):
+    """What a layer made of the picture; dead_channel_share counts all channels, in 0..1."""
+
+    model: ModelRef
+    layer: str
+    op: str
+    shape: Shape
+    stride: tuple[int, int] | None
+    receptive_field: tuple[int, int] | None
+    dead_channel_share: float
+    channels: list[ChannelOut]
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    live: Literal[True] = True
+
+
+class Ready(BaseModel):
+    """Every model is loaded and reproduces its golden outputs."""
+
+    ready: Literal[True] = True
+    models: list[ModelState]
+
+
+class Index(BaseModel):
+    """Where to go from here."""
+
+    name: str
+    version: str
+    links: dict[str, str]

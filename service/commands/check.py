@@ -1,0 +1,31 @@
+"""`convscope check`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from service.commands.options import read_settings, settings_options
+from service.contract.errors import SetupError
+from service.repository import load_repository
+
+
+@click.command()
+@click.argument("models_dir", required=False, type=click.Path(path_type=Path))
+@settings_options(["device", "threads"])
+def check(models_dir: Path | None, **flags: Any) -> None:
+    """Verify every model of a folder; the exit code is 1 if one would be refused."""
+    settings = read_settings({"models_dir": models_dir, **flags})
+    try:
+        repository = load_repository(settings.models_dir, settings.device, settings.threads)
+    except SetupError as error:
+        raise click.ClickException(str(error)) from error
+    for model in repository.models:
+        click.echo(
+            f"OK       {model.manifest.name}/{model.manifest.version}: golden outputs within "
+            f"{model.golden_difference:.2g} on {model.session.execution_provider}"
+        )
+    for refusal in repository.refusals:
+        click.echo(f"REFUSED  {refusal.file}: {refusal.reason}")
+    if repository.refusals:
+        raise SystemExit(1)

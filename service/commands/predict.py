@@ -1,0 +1,95 @@
+"""`convscope predict`."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from service.api.classify import classification_out
+from service.api.schemas import ClassificationOut
+from service.codecs.image import ImageLimits
+from service.commands.catalog import catalog_for
+from service.commands.options import LOADING, settings_options
+from service.contract.errors import ConvscopeError
+from service.tasks.catalog import ServedModel
+
+# Only what a folder is searched for; a file that is named is always tried.
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".avif"}
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", help="Which model; without it the default one, as for the server.")
+@click.option("--version", type=click.IntRange(1), help="Which version; without it the highest.")
+@click.option("--top-k", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the server's JSON.")
+@settings_options(LOADING)
+def predict(
+    paths: tuple[Path, ...],
+    model: str | None,
+    version: int | None,
+    top_k: int,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Classify pictures, or all pictures in folders, without a server.
+
+    One that cannot be read does not stop the others; the exit code is 1 then.
+    """
+    catalog, settings = catalog_for(flags)
+    try:
+        served = catalog.get(model or catalog.default().manifest.name, version)
+    except ConvscopeError as error:
+        raise click.ClickException(str(error)) from error
+    limits = ImageLimits(settings.max_pixels)
+    files = list(_files(paths))
+    if not files:
+        raise click.ClickException(f"There are no pictures in {', '.join(map(str, paths))}.")
+    results, failed = [], False
+    for file in files:
+        outcome = _classify(served, file, top_k, limits)
+        failed |= isinstance(outcome, Exception)
+        if as_json:
+            results.append({"file": str(file), **_as_json(outcome)})
+        else:
+            click.echo(f"{file}: {_as_text(outcome)}")
+    if as_json:
+        click.echo(json.dumps({"results": results}, indent=1))
+    if failed:
+        raise SystemExit(1)
+
+
+def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES)
+        else:
+            yield path
+
+
+def _classify(
+    model: ServedModel, file: Path, top_k: int, limits: ImageLimits
+) -> ClassificationOut | Exception:
+    try:
+        answer = model.classifier.classify(file.read_bytes(), top_k, limits)
+    except (ConvscopeError, OSError) as error:
+        return error
+    return classification_out(model, answer)
+
+
+def _as_json(outcome: ClassificationOut | Exception) -> dict[str, Any]:
+    if isinstance(outcome, Exception):
+        return {"error": _sentence(outcome)}
+    return outcome.model_dump()
+
+
+def _as_text(outcome: ClassificationOut | Exception) -> str:
+    if isinstance(outcome, Exception):
+        return f"failed: {_sentence(outcome)}"
+    return ", ".join(f"{p.label} {p.probability:.1%}" for p in outcome.predictions)
+
+
+def _sentence(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

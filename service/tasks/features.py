@@ -1,0 +1,126 @@
+"""Feature maps: what any layer of a served model makes of a picture."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from service.contract.errors import UnknownLayer
+from service.contract.manifest import Graph, Tap
+from service.graph.layers import LayerTable, describe_layers
+from service.graph.prefix import cut_prefix
+from service.tasks.kept import Kept, Once
+
+Run = Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[Any]]]
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Figures of one channel over its finite values; None where it has none.
+
+    zero_share: share of values that are exactly zero, in 0..1.
+    non_finite: how many values are NaN or infinite.
+    """
+
+    channel: int
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    zero_share: float
+    non_finite: int
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """The activation at a tap for one picture.
+
+    values: float32 of the tap's shape, (C, H, W) or (C,).
+    """
+
+    tap: Tap
+    values: NDArray[np.float32]
+
+    @property
+    def dead_channel_share(self) -> float:
+        """Share of the channels that are zero everywhere for this picture, in 0..1."""
+        return float(np.mean(~np.any(self.values.reshape(len(self.values), -1), axis=1)))
+
+    def statistics(self, channels: Sequence[int]) -> list[ChannelStatistics]:
+        """Return the figures of the given channels, in that order."""
+        return [_statistics(channel, self.values[channel]) for channel in channels]
+
+
+class FeatureMaps:
+    """Feature maps of one graph, from prefixes that are cut when first asked for.
+
+    graph_file: the ONNX file; it is parsed when first needed.
+    graph: its entry in the manifest, which lists the taps.
+    open_prefix: makes a serialised model runnable.
+    max_prefixes: how many runnable prefixes are kept; the least recently used goes first.
+
+    May be called from several threads; a prefix wanted by many is built once.
+    """
+
+    def __init__(
+        self,
+        graph_file: Path,
+        graph: Graph,
+        open_prefix: Callable[[bytes], Run],
+        max_prefixes: int,
+    ) -> None:
+        self._input = graph.inputs[0].name
+        self._open_prefix = open_prefix
+        self._taps = _by_name(graph.taps)
+        self._model = Once(partial(onnx.load, graph_file))
+        self._layers = Once(lambda: describe_layers(self._model()))
+        self._prefixes = Kept(self._build, max_prefixes)
+
+    def layers(self) -> LayerTable:
+        """Return the layer table of the graph."""
+        return self._layers()
+
+    def tap(self, layer: str) -> Tap:
+        """Return the tap of that name, or the one that is that module's output.
+
+        layer: a tap's name (`layer1.0.conv1/Conv`) or a module's path (`layer1.0`).
+        Raises: UnknownLayer, which carries the nearest names.
+        """
+        if layer not in self._taps:
+            raise UnknownLayer(layer, self._taps)
+        return self._taps[layer]
+
+    def compute(self, layer: str, images: NDArray[np.uint8]) -> FeatureMap:
+        """Run the picture up to the layer and return what it made of it.
+
+        layer: as for `tap`.
+        images: (1, H, W, C) uint8, the model's input.
+        """
+        tap = self.tap(layer)
+        values = self._prefixes(tap.name)({self._input: images})[tap.name]
+        return FeatureMap(tap, values[0].astype(np.float32))
+
+    def _build(self, tensor: str) -> Run:
+        return self._open_prefix(cut_prefix(self._model(), tensor))
+
+
+def _by_name(taps: Sequence[Tap]) -> dict[str, Tap]:
+    """Return the taps by module path and by name; a module's last tap is its output."""
+    by_module = {module: tap for tap in taps for module in tap.modules if module}
+    return by_module | {tap.name: tap for tap in taps}
+
+
+def _statistics(channel: int, values: NDArray[np.float32]) -> ChannelStatistics:
+    finite = values[np.isfinite(values)]
+    return ChannelStatistics(
+        channel=channel,
+        minimum=float(finite.min()) if finite.size else None,
+        maximum=float(finite.max()) if finite.size else None,
+        mean=float(finite.mean(dtype=np.float64)) if finite.size else None,
+        zero_share=float(np.mean(values == 0)),
+        non_finite=values.size - finite.size,
+    )

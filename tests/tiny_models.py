@@ -1,0 +1,164 @@
+"""A tiny model, complete with its folder, and ways to break it."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from service.contract.golden import write_golden
+from service.contract.manifest import (
+    FileRef,
+    Golden,
+    Graph,
+    ImagePreprocessing,
+    Manifest,
+    Provenance,
+    Tap,
+    Tensor,
+    write_manifest,
+)
+
+LABELS = ("red", "green", "blue")
+SIZE = 8
+
+
+def colors_graph(opset: int = 20, sharpness: float = 10) -> onnx.ModelProto:
+    """Return a net that tells which of the three primary colours a picture has most of.
+
+    images (batch, 8, 8, 3) uint8 -> probabilities (batch, 3): the mean of each channel in 0..1,
+    times `sharpness`, through a softmax.
+    """
+    identity = np.eye(3, dtype=np.float32)[:, :, None, None]
+    constants = {
+        "scale": np.float32(1 / 255),
+        "conv.weight": identity,
+        "axes": np.array([2, 3]),
+        "sharpness": np.float32(sharpness),
+    }
+    nodes = [
+        ("Cast", ["images"], "input/Cast", {"to": TensorProto.FLOAT}),
+        ("Mul", ["input/Cast", "scale"], "input/Mul", {}),
+        ("Transpose", ["input/Mul"], "input/Transpose", {"perm": [0, 3, 1, 2]}),
+        ("Conv", ["input/Transpose", "conv.weight"], "conv/Conv", {}),
+        ("Relu", ["conv/Conv"], "relu/Relu", {}),
+        ("ReduceMean", ["relu/Relu", "axes"], "pool/ReduceMean", {"keepdims": 0}),
+        ("Mul", ["pool/ReduceMean", "sharpness"], "logits", {}),
+        ("Softmax", ["logits"], "probabilities", {"axis": 1}),
+    ]
+    graph = helper.make_graph(
+        [
+            helper.make_node(op, inputs, [output], **attributes)
+            for op, inputs, output, attributes in nodes
+        ],
+        "colors",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", SIZE, SIZE, 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 3])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", opset)])
+
+
+def write_model(
+    root: Path,
+    name: str = "colors",
+    version: int = 1,
+    graph: onnx.ModelProto | None = None,
+    sharpness: float = 10,
+    **changes: Any,
+) -> Path:
+    """Write a complete version folder that keeps its promise, and return it.
+
+    graph: another graph than `colors_graph`; what is promised stays the same.
+    changes: fields of the manifest to replace, whether they are valid then or not.
+    """
+    folder = root / name / str(version)
+    folder.mkdir(parents=True)
+    model = graph or colors_graph(sharpness=sharpness)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    (folder / "CARD.md").write_text(f"# {name}\n")
+    images = np.random.default_rng(0).integers(0, 256, (4, SIZE, SIZE, 3), np.uint8)
+    probabilities = _expected(images, sharpness)
+    write_golden(folder / "golden.npz", {"images": images}, {"probabilities": probabilities})
+    write_manifest(folder, _manifest(folder, name, version))
+    if changes:
+        change_manifest(folder, lambda manifest: manifest.update(changes))
+    return folder
+
+
+def change_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Apply `change` to the JSON of the manifest, past all validation."""
+    file = folder / "manifest.json"
+    manifest = json.loads(file.read_text())
+    change(manifest)
+    file.write_text(json.dumps(manifest))
+
+
+def sign(folder: Path) -> None:
+    """Bring the manifest's digests up to date after files were changed."""
+
+    def update(manifest: dict[str, Any]) -> None:
+        for part in (manifest["golden"], *manifest["graphs"]):
+            part["file"]["sha256"] = _digest(folder / part["file"]["path"])
+
+    change_manifest(folder, update)
+
+
+def _expected(images: np.ndarray, sharpness: float) -> np.ndarray:
+    logits = images.astype(np.float64).mean(axis=(1, 2)) / 255 * sharpness  # (N, 3)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (exponentials / exponentials.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _manifest(folder: Path, name: str, version: int) -> Manifest:
+    def tap(name: str, op: str) -> Tap:
+        return Tap(
+            name=f"{name}/{op}",
+            modules=(name,),
+            op=op,
+            shape=(3, SIZE, SIZE),
+            stride=(1, 1),
+            receptive_field=(1, 1),
+        )
+
+    return Manifest(
+        name=name,
+        version=version,
+        task="image-classification",
+        description="Tells the primary colours apart.",
+        preprocessing=ImagePreprocessing(
+            color="rgb", resize="squash", height=SIZE, width=SIZE, mean=(0,) * 3, std=(1,) * 3
+        ),
+        graphs=(
+            Graph(
+                file=FileRef(path="model.onnx", sha256=_digest(folder / "model.onnx")),
+                opset=20,
+                inputs=(Tensor(name="images", dtype="uint8", shape=(None, SIZE, SIZE, 3)),),
+                outputs=(
+                    Tensor(
+                        name="probabilities",
+                        dtype="float32",
+                        shape=(None, 3),
+                        role="probabilities",
+                    ),
+                ),
+                taps=(tap("conv", "Conv"), tap("relu", "Relu")),
+            ),
+        ),
+        labels=LABELS,
+        golden=Golden(
+            file=FileRef(path="golden.npz", sha256=_digest(folder / "golden.npz")), atol=1e-5
+        ),
+        provenance=Provenance(
+            recipe="none", dataset="none", seed=0, created="2026-11-21", versions={}
+        ),
+        license="MIT",
+    )
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
