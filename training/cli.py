@@ -1,5 +1,6 @@
 """The offline commands: train, evaluate, export."""
 
+import os
 import re
 from pathlib import Path
 
@@ -71,9 +72,10 @@ def train(
     if stop_after and stop_after < recipe.training.epochs:
         click.echo(f"paused after epoch {stop_after}; the same command goes on: {run.path}")
         return
-    folder = export_run(run, open_dataset(data), name, models_dir)
-    click.echo(f"run folder: {run.path}")
-    _announce(folder, run)
+    if int(os.environ.get("RANK", "0")) == 0:  # under torchrun one process exports for all
+        folder = export_run(run, open_dataset(data), name, models_dir)
+        click.echo(f"run folder: {run.path}")
+        _announce(folder, run)
 
 
 @click.command(cls=_Plain)

@@ -47,10 +47,12 @@ def fit(
     if resumed:
         facts = _facts_of_same_run(run, recipe_text, dataset, seed)
     else:
+        # under torchrun each process probes for itself; gradients are float32 in either case
         facts = _decide(net, images, recipe, dataset, data, seed)
         if int(os.environ.get("RANK", "0")) == 0:
             run.begin(recipe_text, facts)
-    module = Classifier(net, len(dataset.classes), recipe, _total_steps(recipe, images, labels))
+    counts = torch.bincount(labels, minlength=len(dataset.classes))
+    module = Classifier(net, counts, recipe, _total_steps(recipe, images, labels))
     stream = _Batches(images, labels, dataset, recipe, seed)
     _trainer(run, recipe, facts.precision, stop_after).fit(
         module, datamodule=stream, ckpt_path=str(run.last) if resumed else None, weights_only=False
@@ -184,21 +186,16 @@ def _callbacks(run: RunFolder, recipe: Recipe) -> list[Callback]:
     if training.patience:
         found.append(
             EarlyStopping(
-                "validation_accuracy",
-                mode="max",
+                "validation_loss",
                 patience=training.patience,
                 check_on_train_epoch_end=True,
             )
         )
+    shared = {"save_on_train_epoch_end": True, "enable_version_counter": False}
+    # the loss, because an accuracy over a few hundred pictures is mostly luck
     found.append(
-        ModelCheckpoint(
-            run.checkpoints,
-            filename="best",
-            monitor="validation_accuracy",
-            mode="max",
-            save_last=True,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
+        ModelCheckpoint(run.checkpoints, filename="best", monitor="validation_loss", **shared)
     )
+    # not `save_last`: that one is a copy of the latest best, and a resume would repeat epochs
+    found.append(ModelCheckpoint(run.checkpoints, filename="last", **shared))
     return found

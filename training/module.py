@@ -12,16 +12,21 @@ from training.recipe import Recipe
 
 
 class Classifier(lightning.LightningModule):
-    """A net with the recipe's training; pictures come as (N, C, H, W) float32 in 0..1."""
+    """A net with the recipe's training; pictures come as (N, C, H, W) float32 in 0..1.
 
-    def __init__(self, net: nn.Module, classes: int, recipe: Recipe, total_steps: int) -> None:
+    counts: (classes,) training pictures of each class.
+    """
+
+    def __init__(self, net: nn.Module, counts: Tensor, recipe: Recipe, total_steps: int) -> None:
         super().__init__()
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe = recipe.training
         self.total_steps = total_steps
         self.register_buffer("mean", torch.tensor(recipe.data.mean).reshape(-1, 1, 1))
         self.register_buffer("std", torch.tensor(recipe.data.std).reshape(-1, 1, 1))
-        self.accuracy = MulticlassAccuracy(classes, average="micro")
+        weight = counts.sum() / (len(counts) * counts) if self.recipe.balance_classes else None
+        self.register_buffer("class_weight", weight, persistent=False)
+        self.accuracy = MulticlassAccuracy(len(counts), average="micro")
 
     def normalise(self, images: Tensor) -> Tensor:
         """Return what the net wants, laid out for fast convolutions."""
@@ -32,7 +37,10 @@ class Classifier(lightning.LightningModule):
         images, targets = batch
         logits = self.net(self.normalise(images))
         loss = functional.cross_entropy(
-            logits.float(), targets, label_smoothing=self.recipe.label_smoothing
+            logits.float(),
+            targets,
+            weight=self.class_weight,
+            label_smoothing=self.recipe.label_smoothing,
         )
         self.log("train_loss", loss, on_step=False, on_epoch=True)
         return loss
@@ -42,7 +50,8 @@ class Classifier(lightning.LightningModule):
         logits = self.net(self.normalise(images)).float()
         self.accuracy(logits, labels)
         self.log("validation_accuracy", self.accuracy, prog_bar=True)
-        self.log("validation_loss", functional.cross_entropy(logits, labels))
+        loss = functional.cross_entropy(logits, labels)
+        self.log("validation_loss", loss, sync_dist=True, batch_size=len(labels))
 
     def configure_optimizers(self) -> Any:
         weights = [p for p in self.net.parameters() if p.ndim > 1]

@@ -88,8 +88,9 @@ class TrainingRecipe(_Part):
 
     schedule: how the learning rate falls to zero after the warm-up.
     warmup_share: part of all steps in which it rises.
+    balance_classes: let rare classes weigh as much as common ones in the loss.
     ema_decay: per step; 0 for no averaging of weights.
-    patience: epochs without a better validation accuracy before stopping; 0 for never.
+    patience: epochs without a lower validation loss before stopping; 0 for never.
     sizes: (share of training done, side in px) pairs: train on smaller pictures first.
     precision: `auto` takes bfloat16 where a probe shows it to be faster.
     """
@@ -102,6 +103,7 @@ class TrainingRecipe(_Part):
     schedule: Literal["cosine", "linear"] = "cosine"
     warmup_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0
+    balance_classes: bool = False
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0
     patience: Annotated[int, Field(ge=0)] = 0
     sizes: tuple[tuple[Share, int], ...] = ()

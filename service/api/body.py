@@ -79,31 +79,35 @@ class _Body:
 
 
 class _Parser(MultiPartParser):
-    """A multipart parser that keeps files in memory and knows whether it saw the end.
+    """A multipart parser that keeps files in memory and misses the end if there is none.
 
     The body is bounded anyway, and the file system may be read-only.
     """
 
     def __init__(self, request: Request, body: _Body, limits: BodyLimits) -> None:
-        super().__init__(request.headers, body.stream(), max_files=limits.max_files)
+        stream = self._to_the_end(body.stream())
+        super().__init__(request.headers, stream, max_files=limits.max_files)
         self.spool_max_size = limits.max_body_bytes
-        self.complete = False
+        self._complete = False
 
     def on_end(self) -> None:
-        self.complete = True
+        self._complete = True
+
+    async def _to_the_end(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        async for chunk in stream:
+            yield chunk
+        if not self._complete:
+            raise MultiPartException("It ends before its last boundary.")
 
 
 async def _multipart_files(request: Request, body: _Body, limits: BodyLimits) -> list[bytes]:
-    parser = _Parser(request, body, limits)
     try:
-        form = await parser.parse()
+        form = await _Parser(request, body, limits).parse()
     except MultiPartException as error:
         if error.message.startswith("Too many files"):
             raise TooLarge(f"At most {limits.max_files} files are taken at once.") from error
-        raise InputError(f"The multipart body is malformed: {error.message}") from error
+        raise InputError(f"The multipart body is malformed. {error.message}") from error
     try:
-        if not parser.complete:
-            raise InputError("The multipart body is malformed: it ends before its last boundary.")
         return [await part.read() for part in _file_parts(form)]
     finally:
         await form.close()

@@ -29,7 +29,8 @@ def _state_of(request: Request) -> State:
 
 CurrentState = Annotated[State, Depends(_state_of)]
 Version = Annotated[
-    int | None, Query(ge=1, description="Pins a version; unset, the highest that is ready.")
+    int | None,
+    Query(ge=1, le=10**9, description="Pins a version; unset, the highest that is ready."),
 ]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {

@@ -45,7 +45,8 @@ def check_golden(
 
 def _load(file: Path, shown_as: str) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        # opened here, because np.load leaves the file open when it is no zip
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except Exception as error:  # npz files can be broken in a dozen ways, each with its own class
         raise InvalidModel(shown_as, f"cannot be read as npz: {error}") from error

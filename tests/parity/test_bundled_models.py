@@ -4,12 +4,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from fastapi.testclient import TestClient
 from PIL import Image
 
-from service.main import create_app
 from service.runtime import open_session
 from service.settings import Settings
+from tests.api.client import Client
 from tests.parity.bundled import (
     DATA,
     MODELS,
@@ -28,8 +27,8 @@ DATASETS = {"digits": "mnist", "cifar10": "cifar10", "flowers": "flowers", "xo":
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(models_dir=MODELS))) as client:
+def client() -> Iterator[Client]:
+    with Client(Settings(models_dir=MODELS)) as client:
         yield client
 
 
@@ -51,7 +50,7 @@ def test_bundled_models_stay_small() -> None:
     assert sum(file.stat().st_size for file in MODELS.rglob("*") if file.is_file()) < 60e6
 
 
-def test_every_bundled_model_is_ready(client: TestClient) -> None:
+def test_every_bundled_model_is_ready(client: Client) -> None:
     """Each one keeps the contract and reproduces its golden outputs here."""
     answer = client.get("/readyz")
 
@@ -59,7 +58,7 @@ def test_every_bundled_model_is_ready(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_feature_maps_are_what_a_forward_hook_sees(client: TestClient, name: str) -> None:
+def test_feature_maps_are_what_a_forward_hook_sees(client: Client, name: str) -> None:
     """Over HTTP, every module of the net shows the tensor that PyTorch computes there."""
     manifest = manifest_of(name)
     picture = golden_inputs(manifest)[:1]
@@ -80,7 +79,7 @@ def test_feature_maps_are_what_a_forward_hook_sees(client: TestClient, name: str
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_manifest_tells_the_truth_about_every_tap(client: TestClient, name: str) -> None:
+def test_manifest_tells_the_truth_about_every_tap(client: Client, name: str) -> None:
     """Each listed tap can be fetched and has the shape that the manifest gives it."""
     manifest = manifest_of(name)
     picture = as_png(golden_inputs(manifest)[0])
@@ -96,7 +95,7 @@ def test_manifest_tells_the_truth_about_every_tap(client: TestClient, name: str)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_answers_over_http_are_pytorchs(client: TestClient, name: str) -> None:
+def test_answers_over_http_are_pytorchs(client: Client, name: str) -> None:
     """The probabilities posted back for a picture are those of the net in PyTorch."""
     manifest = manifest_of(name)
     pictures = golden_inputs(manifest)

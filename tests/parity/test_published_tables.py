@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw
 
-from service.main import create_app
 from service.settings import Settings
+from tests.api.client import Client
 from tests.parity.bundled import MODELS
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "golden" / "xo_convnet.json").read_text())
@@ -19,8 +18,8 @@ CHANNELS = ("diagonal", "cross", "antidiagonal")
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(models_dir=MODELS))) as client:
+def client() -> Iterator[Client]:
+    with Client(Settings(models_dir=MODELS)) as client:
         yield client
 
 
@@ -35,7 +34,7 @@ def from_signs(rows: list[list[float]]) -> bytes:
     return png((np.array(rows) + 1) / 2 * 255)
 
 
-def fetch(client: TestClient, layer: str) -> np.ndarray:
+def fetch(client: Client, layer: str) -> np.ndarray:
     answer = client.post(
         f"/v1/models/xo/feature-maps?layer={layer}",
         content=from_signs(PUBLISHED["image"]),
@@ -48,7 +47,7 @@ def fetch(client: TestClient, layer: str) -> np.ndarray:
 @pytest.mark.parametrize(
     ("layer", "table"), [("conv", "conv"), ("relu", "relu"), ("pool", "pool_after_conv")]
 )
-def test_published_table_comes_back_over_http(client: TestClient, layer: str, table: str) -> None:
+def test_published_table_comes_back_over_http(client: Client, layer: str, table: str) -> None:
     """Truncated toward zero to two decimals, as the tables are, every number is the printed one."""
     maps = fetch(client, layer)
 
@@ -58,13 +57,13 @@ def test_published_table_comes_back_over_http(client: TestClient, layer: str, ta
         assert truncated.tolist() == PUBLISHED[table][channel], channel
 
 
-def classify(client: TestClient, picture: bytes) -> str:
+def classify(client: Client, picture: bytes) -> str:
     answer = client.post("/v1/models/xo/classify?top_k=1", content=picture)
     return answer.json()["predictions"][0]["label"]
 
 
 @pytest.mark.parametrize("name", ["image", "trickier_image"])
-def test_published_pictures_are_an_x(client: TestClient, name: str) -> None:
+def test_published_pictures_are_an_x(client: Client, name: str) -> None:
     """The lecture's clean picture and its trickier one are both told to be an X."""
     assert classify(client, from_signs(PUBLISHED[name])) == "X"
 
@@ -101,7 +100,7 @@ def draw(
     ],
 )
 def test_shifted_turned_scaled_and_thick_strokes_are_told_apart(
-    client: TestClient,
+    client: Client,
     label: str,
     center: tuple[float, float],
     radius: float,

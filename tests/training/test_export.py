@@ -112,9 +112,7 @@ def _positions(content: bytes, text: bytes) -> list[int]:
     return [i for i in range(len(content)) if content.startswith(text, i)][:3]
 
 
-def test_every_module_can_be_addressed(
-    workspace: Path, version: Path, manifest: Manifest
-) -> None:
+def test_every_module_can_be_addressed(workspace: Path, version: Path, manifest: Manifest) -> None:
     """What a forward hook sees at a module is what the tap that lists it gives."""
     deployed = load_deployed(RunFolder(workspace / "run-0"))
     images = torch.randint(0, 256, (2, 16, 16, 3), dtype=torch.uint8)

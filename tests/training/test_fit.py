@@ -58,6 +58,7 @@ def test_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path: Path, colors: Pa
     assert [row["epoch"] for row in rows(resumed)] == ["1", "2", "3", "4"]
     schedules = [load(run.last)["lr_schedulers"] for run in (straight, resumed)]
     assert schedules[0] == schedules[1]
+    assert load(straight.last)["epoch"] == load(resumed.last)["epoch"] == 3
     best = [load(run.best) for run in (straight, resumed)]
     assert best[0]["epoch"] == best[1]["epoch"]
 

@@ -37,6 +37,8 @@ def load_dataset(path: Path) -> DataSet:
         return _load_idx(path)
     if archives:
         return _load_jpeg_archive(archives[0])
+    if not path.is_dir():
+        raise InvalidData(f"{path}: is neither a folder nor an .npz file")
     if (path / "train").is_dir():
         return _load_split_folders(path)
     return _load_class_folders(path, {"train": path})

@@ -35,7 +35,7 @@ class FilterMatch(nn.Module):
 class XONet(nn.Module):
     """Published filters, ReLU, 2x2 max pooling, then a small trained head votes."""
 
-    def __init__(self, classes: int, in_channels: int = 1, hidden: int = 32) -> None:
+    def __init__(self, classes: int, in_channels: int = 1, hidden: int = 64) -> None:
         super().__init__()
         if in_channels != 1:
             raise ValueError("the published filters are for pictures of one channel")

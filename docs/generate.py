@@ -1,0 +1,118 @@
+"""Writes the generated parts of the documentation: tables between markers, and pictures.
+
+    python docs/generate.py
+
+Everything comes from the program itself: settings from their definition, figures from the
+bundled models' manifests, pictures from the running application.
+"""
+
+import asyncio
+import re
+from pathlib import Path
+
+import httpx
+import numpy as np
+from PIL import Image
+from pydantic_core import PydanticUndefined
+
+from service.contract.manifest import Manifest, read_manifest
+from service.main import create_app
+from service.settings import ENV_PREFIX, Settings
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "docs" / "samples"
+PICTURES = ROOT / "docs" / "pictures"
+# The published 9x9 picture of an X: two diagonals that leave a border of one pixel.
+PUBLISHED_X = np.array(
+    [[255 * (0 < i < 8 and j in (i, 8 - i)) for j in range(9)] for i in range(9)]
+)
+FEATURE_MAPS = {
+    "cat-group1.png": ("cifar10", "cat.jpg", "layer=group1&channels=0-15"),
+    "cat-whiten.png": ("cifar10", "cat.jpg", "layer=whiten"),
+    "xo-conv.png": ("xo", "x.png", "layer=conv"),
+}
+
+
+def settings_table() -> str:
+    """Return the settings as a Markdown table."""
+    lines = ["| flag | environment | default | what |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        flag = f"`--{name.replace('_', '-')}`"
+        default = field.default
+        assert default is not PydanticUndefined
+        shown = "none" if default is None else f"`{default}`"
+        lines.append(f"| {flag} | `{ENV_PREFIX}{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(lines)
+
+
+def bundled_manifests() -> list[Manifest]:
+    """Return the manifests of the bundled models, by name."""
+    folders = sorted(file.parent for file in (ROOT / "models").glob("*/*/manifest.json"))
+    return [read_manifest(folder) for folder in folders]
+
+
+def figures_table() -> str:
+    """Return the bundled models' accuracy as a Markdown table."""
+    lines = [
+        "| model | net | test set | in the box (95 % interval) | runs | mean ± spread |",
+        "|---|---|---|---|---|---|",
+    ]
+    for manifest in bundled_manifests():
+        metric = manifest.metrics[0]
+        low, high = metric.interval
+        mean = "" if metric.mean is None else f"{metric.mean:.2%} ± {metric.spread:.2%}"
+        lines.append(
+            f"| [{manifest.name}](models/{manifest.name}/{manifest.version}/CARD.md) "
+            f"| {manifest.provenance.recipe} | {metric.dataset}, {metric.images:,} pictures "
+            f"| {metric.value:.2%} ({low:.2%} to {high:.2%}) | {metric.runs} | {mean} |"
+        )
+    return "\n".join(lines)
+
+
+def between_markers(text: str, marker: str, content: str) -> str:
+    """Return the text with what stands between the two markers replaced."""
+    begin, end = f"<!-- {marker}: begin -->", f"<!-- {marker}: end -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    found, count = pattern.subn(lambda _: f"{begin}\n{content}\n{end}", text)
+    assert count == 1, f"marker {marker} must stand exactly once"
+    return found
+
+
+def generated_documents() -> dict[Path, str]:
+    """Return the documents with generated parts, as they should read."""
+    parts = {
+        ROOT / "README.md": ("figures", figures_table()),
+        ROOT / "docs" / "operate.md": ("settings", settings_table()),
+    }
+    return {file: between_markers(file.read_text(), *part) for file, part in parts.items()}
+
+
+async def fetch_pictures() -> dict[str, bytes]:
+    """Return the documentation's feature maps as the application answers them."""
+    app = create_app(Settings(models_dir=ROOT / "models"))
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://docs") as client,
+    ):
+        found = {}
+        for name, (model, sample, query) in FEATURE_MAPS.items():
+            content = (SAMPLES / sample).read_bytes()
+            answer = await client.post(f"/v1/models/{model}/feature-maps?{query}", content=content)
+            answer.raise_for_status()
+            found[name] = answer.content
+        return found
+
+
+def main() -> None:
+    """Write every generated part."""
+    Image.fromarray(PUBLISHED_X.astype(np.uint8)).save(SAMPLES / "x.png")
+    for file, text in generated_documents().items():
+        file.write_text(text)
+    PICTURES.mkdir(exist_ok=True)
+    for name, content in asyncio.run(fetch_pictures()).items():
+        (PICTURES / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()

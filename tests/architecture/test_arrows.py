@@ -1,0 +1,160 @@
+"""Which part may import which, held against the source."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# What each part may import of ours besides itself. A module takes the longest name that fits.
+ALLOWED: dict[str, set[str]] = {
+    "service.contract": set(),
+    "service.cpus": set(),
+    "service.device": set(),
+    "service.version": set(),
+    "service.workers": set(),
+    "service.graph": {"service.contract"},
+    "service.codecs": {"service.contract"},
+    "service.tasks": {"service.contract", "service.codecs", "service.graph"},
+    "service.runtime": {"service.contract", "service.cpus", "service.device"},
+    "service.loader": {"service.contract", "service.device", "service.runtime"},
+    "service.repository": {
+        "service.contract",
+        "service.cpus",
+        "service.device",
+        "service.loader",
+        "service.runtime",
+    },
+    "service.settings": {"service.device"},
+    "service.api": {"service.contract", "service.codecs", "service.tasks", "service.workers"},
+    "service.wiring": {
+        "service.contract",
+        "service.loader",
+        "service.repository",
+        "service.runtime",
+        "service.settings",
+        "service.tasks",
+    },
+    "service.main": {
+        "service.api",
+        "service.codecs",
+        "service.cpus",
+        "service.settings",
+        "service.version",
+        "service.wiring",
+        "service.workers",
+    },
+    "service.commands": {
+        "service.api",
+        "service.codecs",
+        "service.contract",
+        "service.main",
+        "service.repository",
+        "service.settings",
+        "service.tasks",
+        "service.version",
+        "service.wiring",
+    },
+    "service.cli": {"service.version"},
+    "service.__main__": {"service.cli"},
+    # docs/adr/0001 says why the last two are among these.
+    "training": {"service.contract", "service.codecs", "service.graph", "service.runtime"},
+}
+# Libraries that only these parts may import.
+RESERVED: dict[str, set[str]] = {
+    "onnxruntime": {"service.runtime"},
+    "onnx": {"service.graph", "service.tasks", "service.runtime", "training"},
+    "PIL": {"service.codecs", "service.contract", "service.tasks", "training"},
+    "fastapi": {"service.api", "service.main", "service.commands"},
+    "starlette": {"service.api", "service.main"},
+    "uvicorn": {"service.commands"},
+    "pydantic_settings": {"service.settings"},
+    "torch": {"training"},
+    "lightning": {"training"},
+    "torchmetrics": {"training"},
+    "matplotlib": {"training"},
+    "onnxscript": {"training"},
+}
+CONTRACT_MAY = {"numpy", "PIL", "pydantic"}
+
+
+def sources() -> list[Path]:
+    return sorted([*ROOT.glob("service/**/*.py"), *ROOT.glob("training/**/*.py")])
+
+
+def name_of(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Yield every module that the file imports anywhere, inside functions too."""
+    package = name_of(file).split(".")
+    if file.stem != "__init__":
+        package.pop()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *filter(None, [node.module])])
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def belongs(module: str, part: str) -> bool:
+    return module == part or module.startswith(f"{part}.")
+
+
+def part_of(module: str) -> str | None:
+    return max((part for part in ALLOWED if belongs(module, part)), key=len, default=None)
+
+
+@pytest.mark.parametrize("file", sources(), ids=name_of)
+def test_imports_follow_the_arrows(file: Path) -> None:
+    """A file imports of ours only what its part may."""
+    name = name_of(file)
+    if name == "service":
+        assert not file.read_text()
+        return
+    part = part_of(name)
+    assert part, f"{name} has no place in the table of arrows"
+    ours = {part_of(module) for module in imports(file)} - {None, part}
+    assert ours <= ALLOWED[part]
+
+
+@pytest.mark.parametrize("file", sources(), ids=name_of)
+def test_libraries_stay_where_they_belong(file: Path) -> None:
+    """onnxruntime has one importer, HTTP stays in its corner, torch in training."""
+    name = name_of(file)
+    for module in imports(file):
+        for library, parts in RESERVED.items():
+            if belongs(module, library):
+                assert any(belongs(name, part) for part in parts), f"{name} imports {library}"
+
+
+def test_contract_needs_little() -> None:
+    """The contract's only dependencies are NumPy, Pillow and Pydantic."""
+    import sys
+
+    found = {
+        module.partition(".")[0]
+        for file in ROOT.glob("service/contract/*.py")
+        for module in imports(file)
+    }
+    assert found - set(sys.stdlib_module_names) - {"service"} <= CONTRACT_MAY
+
+
+def test_modules_import_no_one_in_a_circle() -> None:
+    """There is an order in which all modules can be read."""
+    from graphlib import TopologicalSorter
+
+    names = {name_of(file) for file in sources()}
+    graph = {
+        name_of(file): {
+            module for module in imports(file) if module in names and module != name_of(file)
+        }
+        for file in sources()
+    }
+    assert set(TopologicalSorter(graph).static_order()) >= names

@@ -1,0 +1,133 @@
+"""Runs the commands of the documents as they stand, against a real server."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.training.folders import write_colors
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Run elsewhere: installing and serving by .ci/run, images by docker/smoke.sh.
+ELSEWHERE = re.compile(
+    r"python3 -m venv|(\.venv/bin/)?pip install|convscope serve|\.venv/bin/convscope serve"
+    r"|docker |CONVSCOPE_MODELS="
+)
+SCRIPTS = Path(sys.executable).parent
+
+
+def commands(kind: str) -> list[str]:
+    """Return the documents' commands of one program, each once."""
+    found = [
+        line.removeprefix(".venv/bin/")
+        for file in DOCUMENTS
+        for block in re.findall(r"```sh\n(.*?)```", file.read_text(), re.DOTALL)
+        for line in block.splitlines()
+        if line
+    ]
+    return [line for line in dict.fromkeys(found) if line.startswith(kind)]
+
+
+OFFLINE = [
+    line
+    for line in commands("convscope")
+    if line.split()[1] in ("train", "evaluate", "export", "serve")
+]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what a clone has, that may be written to."""
+    folder = tmp_path_factory.mktemp("clone")
+    shutil.copytree(ROOT / "models", folder / "models")
+    shutil.copytree(ROOT / "docs" / "samples", folder / "docs" / "samples")
+    shutil.copy(ROOT / "README.md", folder)
+    write_colors(folder / "my_photos", each=20)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(clone: Path) -> Iterator[str]:
+    """The address of a server that runs in the clone."""
+    command = [str(SCRIPTS / "convscope"), "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=clone, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        greeting = server.stdout.readline()
+        found = re.search(r"http://\S+(?=,)", greeting)
+        assert found, greeting
+        yield found[0]
+        server.terminate()
+        assert server.wait(timeout=20) == 0
+
+
+def test_every_command_is_run_somewhere() -> None:
+    """A command of a new kind in the documents must not go untested."""
+    for line in commands(""):
+        known = ("curl ", "convscope ", "torchrun ")
+        assert ELSEWHERE.match(line) or line.startswith(known), line
+
+
+@pytest.mark.parametrize("command", commands("curl"))
+def test_curl_command_works(clone: Path, address: str, command: str) -> None:
+    """Each curl of the documents is answered as the text around it says."""
+    words = shlex.split(command.replace("http://127.0.0.1:8000", address))
+    if "-o" not in words:
+        words += ["-o", "answer.json"]
+    done = subprocess.run(
+        [*words, "-sS", "-w", "%{http_code}"], cwd=clone, capture_output=True, text=True, timeout=60
+    )
+
+    expected = "404" if "cifar01" in command else "200"
+    assert (done.returncode, done.stdout) == (0, expected), done.stderr
+    written = clone / words[words.index("-o") + 1]
+    if written.suffix == ".json":
+        answer = json.loads(written.read_bytes())
+        if "classify" in command and "predictions" in answer:
+            assert answer["predictions"][0]["label"] == "cat"
+
+
+@pytest.mark.parametrize("command", [c for c in commands("convscope") if c not in OFFLINE])
+def test_command_without_a_server_works(clone: Path, command: str) -> None:
+    """`predict` and `layers` do in a clone what the documents say."""
+    done = run(clone, shlex.split(command))
+
+    if "predict" in command:
+        assert "cat" in done.stdout
+
+
+def test_training_commands_work_in_their_order(clone: Path) -> None:
+    """Train, seeds, export and evaluate go through as written; two epochs are enough to see it."""
+    offline = [line for line in OFFLINE if " serve" not in line]
+    assert {line.split()[1] for line in offline} == {"train", "evaluate", "export"}
+    for command in sorted(offline, key=lambda line: " evaluate " in line):
+        words = shlex.split(command)
+        run(clone, [*words, "--epochs", "2"] if words[1] == "train" else words)
+
+
+def test_torchrun_command_works(clone: Path) -> None:
+    """Two processes train together, and only one version comes out."""
+    shutil.rmtree(clone / "runs", ignore_errors=True)
+    before = len(list((clone / "models" / "my_photos").glob("*")))
+    (command,) = commands("torchrun")
+    run(clone, [*shlex.split(command), "--epochs", "2"])
+
+    assert len(list((clone / "models" / "my_photos").glob("*"))) == before + 1
+
+
+def run(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [str(SCRIPTS / words[0]), *words[1:]],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done

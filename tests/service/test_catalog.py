@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+from service.contract.errors import (
+    InvalidParameter,
+    ModelNotReady,
+    SetupError,
+    UnknownModel,
+    UnknownVersion,
+)
+from service.settings import Settings
+from service.tasks.catalog import Catalog
+from service.wiring import open_catalog
+from tests.tiny_models import write_model
+
+
+def catalog(root: Path, default: str | None = None) -> Catalog:
+    return open_catalog(Settings(models_dir=root, device="cpu", default_model=default))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Versions 2 and 10 of colors are good, 11 is not; every version of bad is bad."""
+    write_model(tmp_path, "colors", 2)
+    write_model(tmp_path, "colors", 10)
+    (write_model(tmp_path, "colors", 11) / "CARD.md").unlink()
+    (write_model(tmp_path, "bad", 1) / "CARD.md").unlink()
+    return tmp_path
+
+
+def test_highest_good_version_answers_unless_one_is_pinned(root: Path) -> None:
+    """Ten is more than two, and a refused version does not count."""
+    served = catalog(root)
+    assert served.get("colors").manifest.version == 10
+    assert served.get("colors", 2).manifest.version == 2
+
+
+def test_what_was_refused_is_not_ready(root: Path) -> None:
+    """Known but refused is another answer than unknown, and brings the reason."""
+    served = catalog(root)
+    for name, version in [("bad", None), ("bad", 1), ("colors", 11)]:
+        with pytest.raises(ModelNotReady, match=r"CARD\.md: is missing"):
+            served.get(name, version)
+
+
+def test_what_was_never_there_is_unknown(root: Path) -> None:
+    """Unknown names and versions bring the nearest ones."""
+    served = catalog(root)
+    with pytest.raises(UnknownModel) as model:
+        served.get("color")
+    assert model.value.nearest == ("colors",)
+    with pytest.raises(UnknownVersion) as version:
+        served.get("colors", 1)
+    assert version.value.nearest == ("10", "11")
+
+
+def test_only_model_is_the_default(root: Path) -> None:
+    """Where one model can answer, nobody needs to name it."""
+    assert catalog(root).default().manifest.name == "colors"
+
+
+def test_among_several_the_default_must_be_set(root: Path) -> None:
+    """Nothing is guessed: the message names the models and the setting."""
+    write_model(root, "other", 1)
+    with pytest.raises(InvalidParameter, match=r"colors, other.*--default-model"):
+        catalog(root).default()
+    assert catalog(root, "other").default().manifest.name == "other"
+
+
+def test_no_ready_model_is_told(tmp_path: Path) -> None:
+    """If all were refused, the default is not ready either."""
+    (write_model(tmp_path) / "CARD.md").unlink()
+    with pytest.raises(ModelNotReady):
+        catalog(tmp_path).default()
+
+
+def test_default_that_does_not_exist_stops_the_start(root: Path) -> None:
+    """A misspelt default is found at once and not by the first client."""
+    with pytest.raises(SetupError, match="'colours' is not in the repository; it has bad, colors"):
+        catalog(root, "colours")

@@ -1,0 +1,193 @@
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from service.api.schemas import ClassificationOut
+from service.cli import main
+from service.settings import Settings
+from tests.pictures import flat
+from tests.tiny_models import write_model
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with one model, which the commands find by their environment."""
+    folder = tmp_path / "models"
+    write_model(folder)
+    monkeypatch.setenv("CONVSCOPE_MODELS_DIR", str(folder))
+    monkeypatch.setenv("CONVSCOPE_DEVICE", "cpu")
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    (folder / "deeper").mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(flat("red"))
+    (folder / "deeper" / "b.PNG").write_bytes(flat("blue", "PNG"))
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_predict_names_the_likeliest_classes(models: Path, pictures: Path) -> None:
+    """A line for each picture, in folders for each that looks like one."""
+    result = run("predict", pictures, "--top-k", 1)
+    assert result.exit_code == 0
+    first, second = result.output.splitlines()
+    assert re.fullmatch(r".*/a\.jpg: red \d+\.\d%", first)
+    assert re.fullmatch(r".*/deeper/b\.PNG: blue \d+\.\d%", second)
+
+
+def test_predict_goes_on_after_a_bad_file(models: Path, pictures: Path) -> None:
+    """The good ones are answered, the bad ones named, and the exit code is 1."""
+    result = run("predict", pictures / "notes.txt", pictures / "nix.jpg", pictures / "a.jpg")
+    assert result.exit_code == 1
+    text, missing, good = result.output.splitlines()
+    assert "failed: The data is no picture in a format that is read here" in text
+    assert "failed: No such file or directory" in missing
+    assert "red" in good
+
+
+def test_predict_as_json_has_the_servers_answers(models: Path, pictures: Path) -> None:
+    """Each entry is the server's answer with the file's name before it."""
+    result = run("predict", pictures / "a.jpg", pictures / "nix.jpg", "--json")
+    good, bad = json.loads(result.stdout)["results"]
+    assert good.pop("file") == str(pictures / "a.jpg")
+    assert ClassificationOut.model_validate(good).predictions[0].label == "red"
+    assert bad == {"file": str(pictures / "nix.jpg"), "error": "No such file or directory"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["predict", "x.jpg", "--model", "colour"], "no model 'colour'"),
+        (["predict", "x.jpg", "--version", "7"], "no version '7'"),
+        (["predict", "."], "There are no pictures in ."),
+        (["layers", "colour"], "Did you mean 'colors'?"),
+        (["layers", "colors", "--models-dir", "nowhere"], "nowhere cannot be read"),
+        (["check", "nowhere"], "nowhere cannot be read"),
+        (["serve", "--models-dir", "nowhere", "--port", "0"], "nowhere cannot be read"),
+        (["serve", "--host", "256.1.1.1"], "Cannot listen on 256.1.1.1"),
+        (["serve", "--default-model", "x", "--port", "0"], "'x' is not in the repository"),
+    ],
+)
+def test_what_the_operator_got_wrong_is_one_sentence(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
+) -> None:
+    """No traceback: exit code 1 and a line that begins with Error."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert told in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_taken_port_is_told(models: Path) -> None:
+    """Somebody else on the port is a sentence and not a traceback."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = run("serve", "--port", port)
+    assert result.exit_code == 1
+    assert f"Cannot listen on 127.0.0.1 port {port}: Address already in use." in result.stderr
+
+
+def test_layers_are_a_table_csv_or_json(models: Path) -> None:
+    """The same rows in three forms."""
+    table = run("layers", "colors").output
+    assert re.search(r"^conv/Conv +Conv +3x8x8 +1x1 ", table, re.MULTILINE)
+    assert table.splitlines()[-1] == "9 parameters, 576 multiply-accumulates"
+    rows = list(csv.DictReader(io.StringIO(run("layers", "colors", "--csv").output)))
+    layers = json.loads(run("layers", "colors", "--json").output)["layers"]
+    assert [row["name"] for row in rows] == [layer["name"] for layer in layers]
+    assert all(line.split()[0] in table for line in (row["name"] for row in rows))
+
+
+def test_check_tells_good_from_bad(models: Path) -> None:
+    """One line a version, and exit code 1 if one would be refused."""
+    good = run("check", models)
+    assert good.exit_code == 0
+    assert good.output.startswith("OK       colors/1: golden outputs within")
+    (write_model(models, "colors", 2) / "CARD.md").unlink()
+    bad = run("check")
+    assert bad.exit_code == 1
+    assert "REFUSED  colors/2/CARD.md: is missing" in bad.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["serve", "--port", "70000"], "--port=70000: Input should be less than or equal to 65535"),
+        (["serve", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
+        (["serve", "--threads", "-1"], "--threads=-1"),
+    ],
+)
+def test_wrong_flag_is_named(arguments: list[str], told: str) -> None:
+    """Exit code 2, with the flag and what is wrong with its value."""
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+def test_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake in the environment is told by the variable's name."""
+    monkeypatch.setenv("CONVSCOPE_PORT", "http")
+    result = run("serve")
+    assert result.exit_code == 2
+    assert "CONVSCOPE_PORT=http: Input should be a valid integer" in result.stderr
+
+
+def test_every_setting_is_a_flag_of_serve() -> None:
+    """--help has all settings, each with its variable."""
+    text = run("serve", "--help").output
+    for name in Settings.model_fields:
+        assert f"--{name.replace('_', '-')} " in text
+        assert f"CONVSCOPE_{name.upper()}" in text
+
+
+def test_commands_of_the_train_extra_are_listed() -> None:
+    """They belong to the one command line, even though service knows nothing of them."""
+    text = run("--help").output
+    for name in ("serve", "predict", "layers", "check", "train", "evaluate", "export"):
+        assert re.search(rf"^  {name} ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "export"])
+def test_command_without_its_extra_says_which_to_install(name: str) -> None:
+    """In an interpreter that has no torch and no lightning: exit code 2 and a plain sentence."""
+    program = (
+        "import sys\n"
+        "for missing in ('torch', 'lightning'): sys.modules[missing] = None\n"
+        f"sys.argv = ['convscope', {name!r}]\n"
+        "from service.cli import main\n"
+        "main()"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 2
+    assert (
+        f"convscope {name} needs the train extra: pip install 'convscope[train]'" in result.stderr
+    )
+    assert "Traceback" not in result.stderr
+
+
+def test_module_is_the_command() -> None:
+    """`python -m service` is `convscope`."""
+    result = subprocess.run(
+        [sys.executable, "-m", "service", "--version"], capture_output=True, text=True, check=True
+    )
+    assert re.fullmatch(r"convscope, version \d+\.\d+\.\d+.*\n", result.stdout)
