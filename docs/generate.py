@@ -27,7 +27,7 @@ PUBLISHED_X = np.array(
     [[255 * (0 < i < 8 and j in (i, 8 - i)) for j in range(9)] for i in range(9)]
 )
 FEATURE_MAPS = {
-    "cat-group1.png": ("cifar10", "cat.jpg", "layer=group1&channels=0-15"),
+    "cat-layer1.png": ("flowers", "cat.jpg", "layer=layer1&channels=0-8"),
     "cat-whiten.png": ("cifar10", "cat.jpg", "layer=whiten"),
     "xo-conv.png": ("xo", "x.png", "layer=conv"),
 }

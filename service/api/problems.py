@@ -22,7 +22,6 @@ from service.contract.errors import (
     InvalidParameter,
     ModelNotReady,
     NotServed,
-    TaskMismatch,
     TooLarge,
     UnsupportedMedia,
 )
@@ -35,7 +34,6 @@ STATUS: dict[type[ConvscopeError], int] = {
     InvalidImage: 422,
     InvalidParameter: 422,
     NotServed: 404,
-    TaskMismatch: 409,
     ModelNotReady: 503,
 }
 MEDIA_TYPE = "application/problem+json"

@@ -1,13 +1,13 @@
 """Bytes to upright RGB pixels, whatever way a picture was stored, and pixels to PNG."""
 
 import io
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError, features
 
-from service.codecs.pillow_guard import bomb_size, guard
 from service.contract.errors import EmptyInput, InvalidImage, TooLarge, UnsupportedMedia
 
 Pixels = NDArray[np.uint8]
@@ -16,6 +16,10 @@ _AVIF = ("AVIF",) if features.check("avif") else ()
 # JPEG includes MPO, which cameras write that store more than one picture in a file.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", *_AVIF)
 Image.init()  # here, because Pillow loads its plugins lazily and not safely among threads
+# Pillow's own limit is a switch of the whole process; `decode_image` has one a call.
+Image.MAX_IMAGE_PIXELS = None
+# It warns of odd metadata and palettes; what matters to us is whether the pixels decode.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 _ORIENTATION_TAG = 0x0112
 # EXIF 2.32, 4.6.4: how the stored picture must be turned to stand upright.
 _UPRIGHT = {
@@ -46,26 +50,24 @@ def decode_image(data: bytes, limits: ImageLimits) -> Pixels:
     """
     if not data:
         raise EmptyInput("The body is empty: send the bytes of a picture.")
-    with guard(limits.max_pixels):
-        try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_size(image.width, image.height, limits)
-                image.load()
-                return np.asarray(_to_rgb(_upright(image)))
-        except (TooLarge, InvalidImage):
-            raise
-        except Image.DecompressionBombError as error:
-            raise _too_large(f"{bomb_size(error):,}", limits) from error
-        except UnidentifiedImageError as error:
-            raise _unidentified(data) from error
-        except Exception as error:  # decoders fail on hostile bytes in any way there is
-            raise InvalidImage(f"The picture is broken and cannot be decoded: {error}") from error
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(image.width, image.height, limits)
+            image.load()
+            return np.asarray(_to_rgb(_upright(image)))
+    except (TooLarge, InvalidImage):
+        raise
+    except UnidentifiedImageError as error:
+        raise _unidentified(data) from error
+    except Exception as error:  # decoders fail on hostile bytes in any way there is
+        raise InvalidImage(f"The picture is broken and cannot be decoded: {error}") from error
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """Return the PNG of (H, W) gray or (H, W, 3) RGB pixels."""
+    """Return the PNG of (H, W) or (H, W, 1) gray, or (H, W, 3) RGB pixels."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
+    flat = pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels
+    Image.fromarray(flat).save(buffer, format="PNG", compress_level=3)
     return buffer.getvalue()
 
 
@@ -73,13 +75,10 @@ def _check_size(width: int, height: int, limits: ImageLimits) -> None:
     if width < 1 or height < 1:
         raise InvalidImage(f"The picture is {width} x {height} pixels: there is nothing in it.")
     if width * height > limits.max_pixels:
-        raise _too_large(f"{width} x {height} = {width * height:,}", limits)
-
-
-def _too_large(pixels: str, limits: ImageLimits) -> TooLarge:
-    return TooLarge(
-        f"The picture has {pixels} pixels; at most {limits.max_pixels:,} pixels are decoded."
-    )
+        raise TooLarge(
+            f"The picture has {width} x {height} = {width * height:,} pixels; "
+            f"at most {limits.max_pixels:,} pixels are decoded."
+        )
 
 
 def _unidentified(data: bytes) -> InvalidImage | UnsupportedMedia:

@@ -11,7 +11,6 @@ ConvscopeError
 │   ├── UnknownModel
 │   ├── UnknownVersion
 │   └── UnknownLayer
-├── TaskMismatch              the model is here, but does not do this
 ├── ModelNotReady             the model is here, but must not answer
 └── SetupError                the operator has to act
     ├── InvalidModel          a model folder breaks the contract
@@ -81,10 +80,6 @@ class UnknownLayer(NotServed):
     """The model has no layer of that name."""
 
     noun = "layer"
-
-
-class TaskMismatch(ConvscopeError):
-    """The model is served, but its task is another one."""
 
 
 class ModelNotReady(ConvscopeError):

@@ -1,12 +1,12 @@
 """A feature map as one PNG: what it is, the scale of its colours, and its channels."""
 
 from collections.abc import Sequence
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from service.codecs.image import encode_png
 from service.contract.errors import InvalidParameter
 from service.tasks.bars import draw_bars
 from service.tasks.colors import NON_FINITE, ColorScale, fit_scale
@@ -40,7 +40,7 @@ def render_mosaic(values: NDArray[np.float32], channels: Sequence[int], title: s
         body, grid = draw_tiles(chosen.reshape(len(chosen), -1, chosen.shape[-1]), captions, scale)
         facts.append(_spell_size(grid))
     header = _draw_header(max(body.width, _NARROWEST_PX), title, " · ".join(facts), chosen, scale)
-    return _png(_stack(header, body))
+    return encode_png(np.asarray(_stack(header, body)))
 
 
 def _spell_channels(shown: int, there: int) -> str:
@@ -90,9 +90,3 @@ def _stack(header: Image.Image, body: Image.Image) -> Image.Image:
     image.paste(header, (MARGIN_PX, MARGIN_PX))
     image.paste(body, (MARGIN_PX, MARGIN_PX + header.height))
     return image
-
-
-def _png(image: Image.Image) -> bytes:
-    file = BytesIO()
-    image.save(file, "PNG", compress_level=3)
-    return file.getvalue()

@@ -42,7 +42,7 @@ def rebuild(manifest: Manifest) -> Deployed:
     counters = {key for key in net.state_dict() if key.endswith("num_batches_tracked")}
     wanted = net.state_dict().keys() - counters
     missing, _ = net.load_state_dict({key: weights[key] for key in wanted}, strict=False)
-    assert set(missing) == counters
+    assert set(missing) <= counters
     return Deployed(net, recipe.data).eval()
 
 

@@ -1,13 +1,11 @@
 import io
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
+from service.codecs.image import encode_png
 from service.runtime import open_session
-from service.settings import Settings
 from tests.api.client import Client
 from tests.parity.bundled import (
     DATA,
@@ -24,20 +22,6 @@ from training.export import some
 from training.taps import relative_error
 
 DATASETS = {"digits": "mnist", "cifar10": "cifar10", "flowers": "flowers", "xo": STROKES}
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with Client(Settings(models_dir=MODELS)) as client:
-        yield client
-
-
-def as_png(model_input: np.ndarray) -> bytes:
-    """Return a picture that preprocessing hands through unchanged: it has the model's size."""
-    buffer = io.BytesIO()
-    pixels = model_input[:, :, 0] if model_input.shape[2] == 1 else model_input
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def test_the_four_models_are_bundled() -> None:
@@ -70,7 +54,7 @@ def test_feature_maps_are_what_a_forward_hook_sees(client: Client, name: str) ->
     for path in modules:
         answer = client.post(
             f"/v1/models/{name}/feature-maps?layer={path}",
-            content=as_png(picture[0]),
+            content=encode_png(picture[0]),
             headers={"accept": "application/x-npy"},
         )
         assert answer.status_code == 200, (path, answer.text)
@@ -82,7 +66,7 @@ def test_feature_maps_are_what_a_forward_hook_sees(client: Client, name: str) ->
 def test_manifest_tells_the_truth_about_every_tap(client: Client, name: str) -> None:
     """Each listed tap can be fetched and has the shape that the manifest gives it."""
     manifest = manifest_of(name)
-    picture = as_png(golden_inputs(manifest)[0])
+    picture = encode_png(golden_inputs(manifest)[0])
     for tap in manifest.graph.taps:
         answer = client.post(
             f"/v1/models/{name}/feature-maps",
@@ -104,7 +88,7 @@ def test_answers_over_http_are_pytorchs(client: Client, name: str) -> None:
 
     for picture, probabilities in zip(pictures, expected.numpy(), strict=True):
         answer = client.post(
-            f"/v1/models/{name}/classify?top_k={len(manifest.labels)}", content=as_png(picture)
+            f"/v1/models/{name}/classify?top_k={len(manifest.labels)}", content=encode_png(picture)
         )
         got = {row["class_index"]: row["probability"] for row in answer.json()["predictions"]}
         ours = np.array([got[i] for i in range(len(manifest.labels))])

@@ -2,42 +2,28 @@
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from service.settings import Settings
+from service.codecs.image import encode_png
 from tests.api.client import Client
-from tests.parity.bundled import MODELS
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "golden" / "xo_convnet.json").read_text())
 CHANNELS = ("diagonal", "cross", "antidiagonal")
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with Client(Settings(models_dir=MODELS)) as client:
-        yield client
-
-
-def png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def from_signs(rows: list[list[float]]) -> bytes:
+def from_signs(rows: list[list[float]]) -> np.ndarray:
     """Return the picture of a published table: -1 is black, 1 is white."""
-    return png((np.array(rows) + 1) / 2 * 255)
+    return ((np.array(rows) + 1) / 2 * 255).astype(np.uint8)
 
 
-def fetch(client: Client, layer: str) -> np.ndarray:
+def fetch(client: Client, picture: bytes, layer: str) -> np.ndarray:
     answer = client.post(
         f"/v1/models/xo/feature-maps?layer={layer}",
-        content=from_signs(PUBLISHED["image"]),
+        content=picture,
         headers={"accept": "application/x-npy"},
     )
     assert answer.status_code == 200, answer.text
@@ -49,7 +35,7 @@ def fetch(client: Client, layer: str) -> np.ndarray:
 )
 def test_published_table_comes_back_over_http(client: Client, layer: str, table: str) -> None:
     """Truncated toward zero to two decimals, as the tables are, every number is the printed one."""
-    maps = fetch(client, layer)
+    maps = fetch(client, encode_png(from_signs(PUBLISHED["image"])), layer)
 
     for values, channel in zip(maps, CHANNELS, strict=True):
         # the shift keeps 0.33 from becoming 0.32 when 1/3 falls short by one float
@@ -65,12 +51,12 @@ def classify(client: Client, picture: bytes) -> str:
 @pytest.mark.parametrize("name", ["image", "trickier_image"])
 def test_published_pictures_are_an_x(client: Client, name: str) -> None:
     """The lecture's clean picture and its trickier one are both told to be an X."""
-    assert classify(client, from_signs(PUBLISHED[name])) == "X"
+    assert classify(client, encode_png(from_signs(PUBLISHED[name]))) == "X"
 
 
 def draw(
     label: str, center: tuple[float, float], radius: float, degrees: float, width: float
-) -> bytes:
+) -> np.ndarray:
     """Return a large drawing of the figure, in ninths of its side, as a person would post it."""
     canvas = Image.new("L", (450, 450))
     pen = ImageDraw.Draw(canvas)
@@ -81,7 +67,7 @@ def draw(
     for line in lines:
         points = [((z.real + center[0]) * 50, (z.imag + center[1]) * 50) for z in line]
         pen.line(points, fill=255, width=round(width * 50), joint="curve")
-    return png(np.asarray(canvas))
+    return np.asarray(canvas)
 
 
 @pytest.mark.parametrize("label", ["X", "O"])
@@ -108,4 +94,4 @@ def test_shifted_turned_scaled_and_thick_strokes_are_told_apart(
     width: float,
 ) -> None:
     """The net decides rightly where literal comparison of pixels would fail."""
-    assert classify(client, draw(label, center, radius, degrees, width)) == label
+    assert classify(client, encode_png(draw(label, center, radius, degrees, width))) == label

@@ -10,7 +10,12 @@ from training.nets.resnet import ResNet, WhitenedResNet
 NETS_TO_TRY = [
     ("lenet5", {}, 1, 28),
     ("resnet", {"widths": [8, 16, 16], "depths": [1, 1, 1], "shortcut": "zeros"}, 3, 16),
-    ("resnet", {"widths": [8, 16], "depths": [2, 1], "stem_stride": 2}, 3, 32),
+    (
+        "resnet",
+        {"widths": [8, 16], "depths": [2, 1], "stem_stride": 2, "shortcut": "pooled"},
+        3,
+        34,
+    ),
     ("whitened_resnet", {"widths": [16, 32, 32]}, 3, 32),
     ("xo", {}, 1, 9),
 ]

@@ -1,5 +1,7 @@
 """Named building blocks, so that every tensor of an exported net has a name worth reading."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -28,7 +30,9 @@ class ConvNorm(nn.Sequential):
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions around a shortcut (He et al., arXiv:1512.03385, figure 2).
 
-    shortcut: "projection" is a 1x1 convolution where the shape changes (option B);
+    shortcut, where the shape changes:
+        "projection" is a 1x1 convolution with the block's stride (option B);
+        "pooled" averages first, so that no pixel is skipped (arXiv:1812.01187, ResNet-D);
         "zeros" subsamples and pads channels with zeros (option A, no parameters).
     """
 
@@ -38,30 +42,48 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.conv1 = ConvNorm(in_channels, out_channels, stride=stride)
         self.conv2 = ConvNorm(out_channels, out_channels, act=False)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or in_channels != out_channels:
-            self.shortcut = (
-                ZeroPaddedShortcut(out_channels - in_channels, stride)
-                if shortcut == "zeros"
-                else ConvNorm(in_channels, out_channels, kernel=1, stride=stride, act=False)
-            )
+        same = stride == 1 and in_channels == out_channels
+        self.shortcut = (
+            nn.Identity() if same else _SHORTCUTS[shortcut](in_channels, out_channels, stride)
+        )
         self.relu = nn.ReLU()
 
     def forward(self, features: Tensor) -> Tensor:
         return self.relu(self.conv2(self.conv1(features)) + self.shortcut(features))
 
 
-class ZeroPaddedShortcut(nn.Module):
-    """Every `stride`-th pixel, with `extra` channels of zeros appended."""
+class PooledShortcut(nn.Sequential):
+    """Mean over the stride, then a 1x1 convolution."""
 
-    def __init__(self, extra: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
-        self.extra = extra
+        # the odd last row and column get a window of their own, as the strided branch has it
+        self.pool = nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False)
+        self.project = ConvNorm(in_channels, out_channels, kernel=1, act=False)
+
+
+class ZeroPaddedShortcut(nn.Module):
+    """Every `stride`-th pixel, with channels of zeros appended."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.extra = out_channels - in_channels
         self.stride = stride
 
     def forward(self, features: Tensor) -> Tensor:
         thinned = features[:, :, :: self.stride, :: self.stride]
         return functional.pad(thinned, (0, 0, 0, 0, 0, self.extra))
+
+
+def _projection(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    return ConvNorm(in_channels, out_channels, kernel=1, stride=stride, act=False)
+
+
+_SHORTCUTS: dict[str, Callable[[int, int, int], nn.Module]] = {
+    "projection": _projection,
+    "pooled": PooledShortcut,
+    "zeros": ZeroPaddedShortcut,
+}
 
 
 class PooledResidualGroup(nn.Module):
