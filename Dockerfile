@@ -1,6 +1,6 @@
 # Two stages: packages are built into a virtual environment, which alone moves on.
 #   docker build -t convscope .                                     CPU
-#   docker build -t convscope:cuda --build-arg EXTRAS=[cuda] .      NVIDIA GPU: CUDA and cuDNN from PyPI
+#   docker build -t convscope:cuda --build-arg 'EXTRAS=[cuda]' .      NVIDIA GPU: CUDA and cuDNN from PyPI
 FROM docker.io/library/python:3.11-slim-bookworm AS build
 
 ARG EXTRAS=""

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the image, starts it as compose does (read-only, no capabilities), posts a picture and
-# checks the answer. Works with docker, podman or buildah, whichever is found first to work.
+# Builds the image, starts it as compose does (read-only and without capabilities; buildah can do
+# neither, but runs as the same user), posts a picture and checks the answer. Works with docker, podman or buildah, whichever is found first to work.
 #   docker/smoke.sh                      choose an engine by itself
 #   ENGINE=buildah docker/smoke.sh       choose it
 #   BUILD_FLAGS="--network host" ...     more flags for the build

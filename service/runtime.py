@@ -28,7 +28,9 @@ _FATAL_ONLY = 4  # what matters comes back as an exception; the rest is chatter 
 ort.set_default_logger_severity(_FATAL_ONLY)
 # The default cuDNN search costs hundreds of ms for every new input shape, and the default
 # arena doubles whatever it has to grow by.
+# TF32 rounds to ten bits: a model would miss its golden outputs, and maps PyTorch's.
 _CUDA_OPTIONS = {
+    "use_tf32": "0",
     "cudnn_conv_algo_search": "HEURISTIC",
     "arena_extend_strategy": "kSameAsRequested",
 }

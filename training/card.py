@@ -30,8 +30,8 @@ def write_card(manifest: Manifest, caveats: tuple[str, ...], evaluation: Evaluat
             ("figure", "value", "95 % interval", "images", "runs", "mean ± spread"),
             [_metric_row(metric) for metric in manifest.metrics],
         ),
-        "The interval tells what another draw of as many pictures might give; the spread is "
-        "the sample standard deviation over trainings with different seeds.",
+        "The interval (Wilson) is for the accuracy over endless pictures of this kind; the "
+        "spread is the sample standard deviation over trainings with different seeds.",
         _table(
             ("class", "images", "recall", "precision"),
             [

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from service.contract.manifest import read_manifest
 from training.confusion import write_evaluation
 from training.data.splits import STROKES, open_dataset
 from training.evaluate import Evaluation, evaluate_model
-from training.export import export_run
+from training.export import check_target, export_run
 from training.fit import fit
 from training.recipe import InvalidRecipe, Recipe, load_recipe
 from training.run_folder import RunFolder
@@ -31,7 +32,7 @@ class _Plain(click.Command):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except ConvscopeError as error:
+        except (ConvscopeError, OSError) as error:
             raise click.ClickException(str(error)) from error
 
 
@@ -65,17 +66,32 @@ def train(
     recipe, text = _recipe(recipe_name, epochs)
     if data is None and recipe.data.source == "folder":
         raise click.UsageError(f"recipe {recipe.name!r} needs --data")
+    if data is not None and recipe.data.source != "folder":
+        raise click.UsageError(f"recipe {recipe.name!r} draws its own data and takes no --data")
     data = str(Path(data).resolve()) if data else STROKES
     name = name or _model_name(data)
     run = RunFolder(out or Path("runs") / f"{name}-{recipe.name}-{seed}")
-    fit(run, text, recipe, data, seed, stop_after)
-    if stop_after and stop_after < recipe.training.epochs:
+    check_target(name, models_dir)
+    is_first = int(os.environ.get("RANK", "0")) == 0  # of torchrun's processes
+    try:
+        with run.lock() if is_first else nullcontext():
+            fit(run, text, recipe, data, seed, stop_after)
+    except (KeyboardInterrupt, SystemExit):
+        click.echo(f"stopped; the same command goes on after the last whole epoch: {run.path}")
+        raise
+    if not is_first:
+        return
+    if not run.done.exists():
         click.echo(f"paused after epoch {stop_after}; the same command goes on: {run.path}")
         return
-    if int(os.environ.get("RANK", "0")) == 0:  # under torchrun one process exports for all
-        folder = export_run(run, open_dataset(data), name, models_dir)
-        click.echo(f"run folder: {run.path}")
-        _announce(folder, run)
+    if run.evaluation.exists():
+        raise SetupError(
+            f"{run.path} is finished and exported; use `convscope export` to export it again, "
+            "or give another --out to train anew"
+        )
+    folder = export_run(run, open_dataset(data), name, models_dir)
+    click.echo(f"run folder: {run.path}")
+    _announce(folder, run)
 
 
 @click.command(cls=_Plain)
@@ -117,6 +133,8 @@ def export(runs: tuple[Path, ...], name: str | None, models_dir: Path) -> None:
     """Export the first of RUNS; the others, its sister seeds, give mean and spread."""
     first, *others = (RunFolder(run) for run in runs)
     facts = first.facts()
+    if len({run.facts().seed for run in (first, *others)}) < len(runs):
+        raise SetupError("two of the runs have the same seed: mean and spread need different ones")
     sisters = [_evaluation_of_sister(first, other) for other in others]
     dataset = open_dataset(facts.data)
     folder = export_run(first, dataset, name or _model_name(facts.data), models_dir, sisters)
@@ -141,8 +159,9 @@ def _model_name(data: str) -> str:
 
 
 def _evaluation_of_sister(first: RunFolder, other: RunFolder) -> Evaluation:
-    if other.recipe() != first.recipe() or other.facts().seed == first.facts().seed:
-        raise SetupError(f"{other.path} is not another seed of the recipe in {first.path}")
+    same_data = other.facts().data_digest == first.facts().data_digest
+    if other.recipe() != first.recipe() or not same_data:
+        raise SetupError(f"{other.path} has another recipe or other pictures than {first.path}")
     try:
         return Evaluation.model_validate_json(other.evaluation.read_bytes())
     except OSError as error:

@@ -6,6 +6,18 @@ from torch import Tensor, nn
 from training.recipe import DataRecipe
 
 
+class Normalise(nn.Module):
+    """Pictures in 0..1 to what the net wants; the same in training and in the exported graph."""
+
+    def __init__(self, data: DataRecipe) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(data.mean).reshape(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(data.std).reshape(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std
+
+
 class Deployed(nn.Module):
     """Wraps a net with the normalisation before it and the softmax behind it.
 
@@ -15,8 +27,7 @@ class Deployed(nn.Module):
     def __init__(self, net: nn.Module, data: DataRecipe) -> None:
         super().__init__()
         self.net = net
-        self.register_buffer("mean", torch.tensor(data.mean).reshape(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(data.std).reshape(-1, 1, 1))
+        self.normalise = Normalise(data)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return probabilities and logits, (N, classes) float32 each.
@@ -24,7 +35,7 @@ class Deployed(nn.Module):
         images: (N, H, W, C) uint8.
         """
         channels_first = images.permute(0, 3, 1, 2).to(torch.float32)
-        logits = self.net((channels_first / 255 - self.mean) / self.std)
+        logits = self.net(self.normalise(channels_first / 255))
         return logits.softmax(1), logits
 
 

@@ -59,12 +59,14 @@ def evaluate_model(
 
 
 def predict(graph: Path, manifest: Manifest, pictures: Pictures) -> NDArray[np.float32]:
-    """Return probabilities (N, classes), through the very code that serves."""
+    """Return probabilities (N, classes), through the very code that serves, on its device."""
     session = open_session(graph, "auto", threads=0, shown_as=str(graph))
     inputs = pictures.model_inputs(manifest.preprocessing)
     name = manifest.graph.inputs[0].name
+    output = manifest.graph.output_of_role("probabilities")
+    assert output is not None  # the manifest would not have been valid
     parts = [
-        session.run({name: inputs[start : start + BATCH]})["probabilities"]
+        session.run({name: inputs[start : start + BATCH]})[output.name]
         for start in range(0, len(inputs), BATCH)
     ]
     return np.concatenate(parts)

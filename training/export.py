@@ -64,21 +64,35 @@ def export_run(
     sisters: figures of other seeds of the same recipe, for mean and spread.
     Raises: ExportError if the graph is not the net, SetupError for an unfit name.
     """
-    if not re.fullmatch(MODEL_NAME, name):
-        raise SetupError(f"{name!r} is no model name: lower-case letters, digits, '.', '_', '-'")
+    check_target(name, models_dir)
+    if run.facts().data_digest != dataset.digest():
+        raise SetupError(f"{run.path} was trained on other pictures: they cannot judge it")
     deployed = load_deployed(run)
-    parent = models_dir / name
-    parent.mkdir(parents=True, exist_ok=True)
-    # made under a name that no server reads, then moved: a version is whole or not there
-    staging = Path(tempfile.mkdtemp(prefix=".export-", dir=parent))
+    # made where no server looks, then moved: a version is whole or not there
+    staging = Path(tempfile.mkdtemp(prefix=".export-", dir=models_dir))
     try:
+        parent = models_dir / name
         number = next_version(parent)
         _write_version(staging, run, deployed, dataset, name, number, sisters)
         staging.chmod(0o755)
+        parent.mkdir(exist_ok=True)
         return staging.rename(parent / str(number))
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+def check_target(name: str, models_dir: Path) -> None:
+    """Make the repository if need be; raise SetupError if a model could not be written there."""
+    if not re.fullmatch(MODEL_NAME, name):
+        raise SetupError(
+            f"{name!r} is no model name: at most 64 lower-case letters, digits, '.', '_' and '-'"
+        )
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=models_dir).close()
+    except OSError as error:
+        raise SetupError(f"{models_dir} cannot be written: {error.strerror}") from error
 
 
 def load_deployed(run: RunFolder) -> Deployed:
@@ -96,7 +110,8 @@ def load_deployed(run: RunFolder) -> Deployed:
 
 def next_version(parent: Path) -> int:
     """Return the version number after the highest one in the model's folder."""
-    return 1 + max((int(f.name) for f in parent.iterdir() if f.name.isdecimal()), default=0)
+    found = parent.iterdir() if parent.is_dir() else ()
+    return 1 + max((int(folder.name) for folder in found if folder.name.isdecimal()), default=0)
 
 
 def _write_version(
@@ -205,6 +220,7 @@ def _provenance(run: RunFolder, recipe: Recipe, facts: RunFacts) -> Provenance:
     packages = ("torch", "lightning", "onnx", "onnxscript", "numpy", "pillow")
     return Provenance(
         recipe=recipe.name,
+        recipe_sha256=hashlib.sha256(run.recipe_text().encode()).hexdigest(),
         dataset=facts.dataset,
         seed=facts.seed,
         created=datetime.now(UTC).date().isoformat(),

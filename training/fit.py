@@ -18,11 +18,13 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
+from torch.nn import functional
 
 from service.contract.errors import SetupError
 from training.data.batches import HeldOutBatches, TrainBatches
 from training.data.pictures import DataSet, Pictures
 from training.data.splits import open_dataset, with_validation
+from training.deployed import Normalise
 from training.module import Classifier
 from training.nets.registry import build_net
 from training.precision import choose_precision
@@ -39,24 +41,44 @@ def fit(
     """Train from scratch, or go on from the run's last checkpoint if there is one.
 
     stop_after: epochs after which to pause; the schedule is still that of the whole recipe.
+    Raises: SetupError if a picture cannot be read, or the run folder holds another run.
     """
-    dataset = with_validation(open_dataset(data), recipe.data.validation_share, seed)
+    opened = open_dataset(data)
+    digest = opened.digest()
+    if run.last.exists():
+        _check_same_run(run, recipe_text, digest, seed)
+    if run.done.exists() or _epochs_done(run) >= (stop_after or recipe.training.epochs + 1):
+        return
+    # a broken test picture must not come to light after hours of training
+    opened.splits["test"].model_inputs(recipe.data.preprocessing())
+    dataset = with_validation(opened, recipe.data.validation_share, seed)
     images, labels = _training_tensors(dataset.splits["train"], recipe)
     net = _fresh_net(recipe, dataset, images, seed)
     resumed = run.last.exists()
     if resumed:
-        facts = _facts_of_same_run(run, recipe_text, dataset, seed)
+        facts = run.facts()
     else:
         # under torchrun each process probes for itself; gradients are float32 in either case
-        facts = _decide(net, images, recipe, dataset, data, seed)
+        facts = RunFacts(
+            data=data,
+            data_digest=digest,
+            dataset=dataset.name,
+            classes=dataset.classes,
+            seed=seed,
+            precision=_precision(net, images, recipe),
+            processes=_world_size(),
+        )
         if int(os.environ.get("RANK", "0")) == 0:
             run.begin(recipe_text, facts)
     counts = torch.bincount(labels, minlength=len(dataset.classes))
     module = Classifier(net, counts, recipe, _total_steps(recipe, images, labels))
     stream = _Batches(images, labels, dataset, recipe, seed)
-    _trainer(run, recipe, facts.precision, stop_after).fit(
+    trainer = _trainer(run, recipe, facts.precision, stop_after)
+    trainer.fit(
         module, datamodule=stream, ckpt_path=str(run.last) if resumed else None, weights_only=False
     )
+    if trainer.is_global_zero and (trainer.should_stop or not _is_pause(stop_after, recipe)):
+        run.done.touch()
 
 
 class _Batches(lightning.LightningDataModule):
@@ -107,45 +129,50 @@ def _fresh_net(recipe: Recipe, dataset: DataSet, images: Tensor, seed: int) -> n
     channels = recipe.data.preprocessing().channels
     net = build_net(recipe.net.kind, len(dataset.classes), channels, recipe.net.options)
     if hasattr(net, "fit_to"):
-        net.fit_to(_normalised(images[:: max(1, len(images) // WHITENING_IMAGES)], recipe))
+        few = images[:: max(1, len(images) // WHITENING_IMAGES)]
+        net.fit_to(Normalise(recipe.data)(few.float() / 255))
     return net
 
 
-def _normalised(images: Tensor, recipe: Recipe) -> Tensor:
-    mean, std = (
-        torch.tensor(numbers).reshape(-1, 1, 1) for numbers in (recipe.data.mean, recipe.data.std)
-    )
-    return (images.float() / 255 - mean) / std
-
-
-def _decide(
-    net: nn.Module, images: Tensor, recipe: Recipe, dataset: DataSet, data: str, seed: int
-) -> RunFacts:
-    size = recipe.data.size
-    sample = _normalised(images[: min(128, recipe.training.batch_size)], recipe)
-    sample = nn.functional.interpolate(sample, (size, size))
-    sample = sample.contiguous(memory_format=torch.channels_last)
+def _precision(net: nn.Module, images: Tensor, recipe: Recipe) -> str:
+    sample = images[: min(128, recipe.training.batch_size)].float() / 255
+    sample = Normalise(recipe.data)(functional.interpolate(sample, (recipe.data.size,) * 2))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    sample = sample.contiguous(memory_format=torch.channels_last).to(device)
     probe_net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    precision = choose_precision(probe_net, sample, recipe.training.precision)
-    return RunFacts(
-        data=data, dataset=dataset.name, classes=dataset.classes, seed=seed, precision=precision
-    )
+    return choose_precision(probe_net, sample, recipe.training.precision)
 
 
-def _facts_of_same_run(run: RunFolder, recipe_text: str, dataset: DataSet, seed: int) -> RunFacts:
+def _check_same_run(run: RunFolder, recipe_text: str, digest: str, seed: int) -> None:
     facts = run.facts()
-    same_recipe = (run.path / "recipe.toml").read_text() == recipe_text
-    if not same_recipe or facts.seed != seed or facts.classes != dataset.classes:
+    if run.recipe_text() != recipe_text or facts.seed != seed:
         raise SetupError(
-            f"{run.path} holds a run with another recipe, seed or classes; "
+            f"{run.path} holds a run with another recipe or seed; "
             "give another --out, or delete it to begin anew"
         )
-    return facts
+    if facts.data_digest != digest:
+        raise SetupError(
+            f"{run.path} was begun with other pictures: going on would mix those it has "
+            "trained on with those it is tested on; give another --out, or delete it"
+        )
+
+
+def _epochs_done(run: RunFolder) -> int:
+    if not run.last.exists():
+        return 0
+    return 1 + int(torch.load(run.last, map_location="cpu", weights_only=True)["epoch"])
+
+
+def _is_pause(stop_after: int | None, recipe: Recipe) -> bool:
+    return stop_after is not None and stop_after < recipe.training.epochs
+
+
+def _world_size() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _total_steps(recipe: Recipe, images: Tensor, labels: Tensor) -> int:
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    epoch = TrainBatches(images, labels, 1, recipe, seed=0, epoch=0, world_size=world)
+    epoch = TrainBatches(images, labels, 1, recipe, seed=0, epoch=0, world_size=_world_size())
     # one more than are taken: the schedule must not pass zero after the last one
     return len(epoch) * recipe.training.epochs + 1
 
@@ -156,13 +183,13 @@ def _trainer(
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     # the notes are about data loader workers and logging intervals that this design has not
     warnings.filterwarnings("ignore", module="lightning")
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    world, local = _world_size(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     has_tensorboard = importlib.util.find_spec("tensorboard") is not None
     return lightning.Trainer(
         default_root_dir=run.path,
         accelerator="auto",
-        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
-        num_nodes=world // int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        devices=local,
+        num_nodes=world // local,
         strategy="ddp" if world > 1 else "auto",
         precision="bf16-mixed" if precision == "bf16" else "32-true",
         max_epochs=min(stop_after or recipe.training.epochs, recipe.training.epochs),

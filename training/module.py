@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics.classification import MulticlassAccuracy
 
+from training.deployed import Normalise
 from training.recipe import Recipe
 
 
@@ -22,20 +23,20 @@ class Classifier(lightning.LightningModule):
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe = recipe.training
         self.total_steps = total_steps
-        self.register_buffer("mean", torch.tensor(recipe.data.mean).reshape(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(recipe.data.std).reshape(-1, 1, 1))
+        self.normalise = Normalise(recipe.data)
         weight = counts.sum() / (len(counts) * counts) if self.recipe.balance_classes else None
         self.register_buffer("class_weight", weight, persistent=False)
         self.accuracy = MulticlassAccuracy(len(counts), average="micro")
 
-    def normalise(self, images: Tensor) -> Tensor:
-        """Return what the net wants, laid out for fast convolutions."""
-        normalised = (images - self.mean) / self.std
-        return normalised.contiguous(memory_format=torch.channels_last)
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, classes); channels last makes convolutions fast."""
+        normalised = self.normalise(images)
+        return self.net(normalised.contiguous(memory_format=torch.channels_last))
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        """Return the loss; targets are shares of classes, (N, classes)."""
         images, targets = batch
-        logits = self.net(self.normalise(images))
+        logits = self(images)
         loss = functional.cross_entropy(
             logits.float(),
             targets,
@@ -46,14 +47,16 @@ class Classifier(lightning.LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+        """Count accuracy and loss over whole labels, (N,)."""
         images, labels = batch
-        logits = self.net(self.normalise(images)).float()
+        logits = self(images).float()
         self.accuracy(logits, labels)
         self.log("validation_accuracy", self.accuracy, prog_bar=True)
         loss = functional.cross_entropy(logits, labels)
         self.log("validation_loss", loss, sync_dist=True, batch_size=len(labels))
 
     def configure_optimizers(self) -> Any:
+        """Return Nesterov SGD with a warm-up and a fall to zero, stepped every batch."""
         weights = [p for p in self.net.parameters() if p.ndim > 1]
         biases = [p for p in self.net.parameters() if p.ndim <= 1]
         optimizer = torch.optim.SGD(

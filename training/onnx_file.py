@@ -113,7 +113,7 @@ def _strip(model: onnx.ModelProto) -> None:
     """Remove whatever tells of the machine and the source that made the file."""
     graph = model.graph
     del graph.value_info[:]  # shapes are inferred again when needed
-    del model.metadata_props[:]
+    del model.metadata_props[:], graph.metadata_props[:]
     for part in [*graph.node, *graph.initializer, *graph.input, *graph.output]:
         del part.metadata_props[:]
         part.doc_string = ""

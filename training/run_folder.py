@@ -1,5 +1,8 @@
 """A run folder: the recipe as it was, what was decided at the start, and what came of it."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +15,18 @@ from training.recipe import Recipe, parse_recipe
 class RunFacts(BaseModel):
     """Written at the start of a run, so that a resume and an export need nothing else.
 
+    data_digest: of the pictures' names, labels and splits; a run never mixes two data sets.
     precision: what the probe chose; a resume must not choose again.
+    processes: how many trained together.
     """
 
     data: str
+    data_digest: str
     dataset: str
     classes: tuple[str, ...]
     seed: int
     precision: str
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,11 @@ class RunFolder:
         return self.checkpoints / "last.ckpt"
 
     @property
+    def done(self) -> Path:
+        """Exists once the training has run to its end, early or not."""
+        return self.path / "done"
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics.csv"
 
@@ -48,10 +60,27 @@ class RunFolder:
     def evaluation(self) -> Path:
         return self.path / "evaluation.json"
 
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep every other training out of this folder while inside.
+
+        Raises: SetupError if one is at work in it: two would overwrite each other's checkpoints.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise SetupError(f"another training is at work in {self.path}") from error
+            yield
+
+    def recipe_text(self) -> str:
+        """Return the text of the recipe that this run followed."""
+        return self._read(self.path / "recipe.toml")
+
     def recipe(self) -> Recipe:
         """Return the recipe that this run followed."""
-        file = self.path / "recipe.toml"
-        return parse_recipe(self._read(file), str(file))
+        return parse_recipe(self.recipe_text(), str(self.path / "recipe.toml"))
 
     def facts(self) -> RunFacts:
         """Return what was decided when the run began."""

@@ -20,6 +20,8 @@ Image.init()  # here, because Pillow loads its plugins lazily and not safely amo
 Image.MAX_IMAGE_PIXELS = None
 # It warns of odd metadata and palettes; what matters to us is whether the pixels decode.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+# Ends of file names that such pictures have; only folders are searched by them.
+SUFFIXES = {end for end, name in Image.registered_extensions().items() if name in FORMATS}
 _ORIENTATION_TAG = 0x0112
 # EXIF 2.32, 4.6.4: how the stored picture must be turned to stand upright.
 _UPRIGHT = {

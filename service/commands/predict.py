@@ -9,14 +9,11 @@ import click
 
 from service.api.classify import classification_out
 from service.api.schemas import ClassificationOut
-from service.codecs.image import ImageLimits
+from service.codecs.image import SUFFIXES, ImageLimits
 from service.commands.catalog import catalog_for
 from service.commands.options import LOADING, settings_options
 from service.contract.errors import ConvscopeError
 from service.tasks.catalog import ServedModel
-
-# Only what a folder is searched for; a file that is named is always tried.
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".avif"}
 
 
 @click.command()
@@ -64,7 +61,7 @@ def predict(
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES)
+            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
         else:
             yield path
 

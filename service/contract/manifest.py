@@ -162,9 +162,13 @@ class Parity(_Part):
 
 
 class Provenance(_Part):
-    """Where the model comes from, so that it can be made again."""
+    """Where the model comes from, so that it can be made again.
+
+    recipe_sha256: of the recipe's text as the training followed it.
+    """
 
     recipe: str
+    recipe_sha256: Sha256 | None = None
     dataset: str
     seed: int
     created: str

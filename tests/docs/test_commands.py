@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.training.folders import write_colors
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# Run elsewhere: installing and serving by .ci/run, images by docker/smoke.sh.
+# Not run here: installing and serving are tried by .ci/run, the image by docker/smoke.sh.
 ELSEWHERE = re.compile(
     r"python3 -m venv|(\.venv/bin/)?pip install|convscope serve|\.venv/bin/convscope serve"
     r"|docker |CONVSCOPE_MODELS="
@@ -112,13 +113,18 @@ def test_training_commands_work_in_their_order(clone: Path) -> None:
 
 
 def test_torchrun_command_works(clone: Path) -> None:
-    """Two processes train together, and only one version comes out."""
+    """Two processes train one net together, and only one version comes out."""
     shutil.rmtree(clone / "runs", ignore_errors=True)
     before = len(list((clone / "models" / "my_photos").glob("*")))
     (command,) = commands("torchrun")
     run(clone, [*shlex.split(command), "--epochs", "2"])
 
     assert len(list((clone / "models" / "my_photos").glob("*"))) == before + 1
+    run_folder = clone / "runs" / "my_photos-resnet20-0"
+    assert json.loads((run_folder / "run.json").read_text())["processes"] == 2
+    # the batch of 128 is larger than the 48 pictures: one step an epoch, shared by both
+    checkpoint = torch.load(run_folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 2
 
 
 def run(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:

@@ -1,3 +1,4 @@
+import hashlib
 import io
 
 import numpy as np
@@ -19,6 +20,7 @@ from tests.parity.bundled import (
 from training.data.splits import STROKES, open_dataset
 from training.deployed import module_outputs
 from training.export import some
+from training.recipe import load_recipe
 from training.taps import relative_error
 
 DATASETS = {"digits": "mnist", "cifar10": "cifar10", "flowers": "flowers", "xo": STROKES}
@@ -27,6 +29,15 @@ DATASETS = {"digits": "mnist", "cifar10": "cifar10", "flowers": "flowers", "xo":
 def test_the_four_models_are_bundled() -> None:
     """Every promised model is there, and the table of data sets below knows it."""
     assert set(NAMES) == set(DATASETS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bundled_model_was_made_by_the_bundled_recipe(name: str) -> None:
+    """The recipe that a card names is, to the letter, the one that the model was trained by."""
+    provenance = manifest_of(name).provenance
+    _, text = load_recipe(provenance.recipe)
+
+    assert provenance.recipe_sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_bundled_models_stay_small() -> None:
@@ -104,8 +115,9 @@ def test_thousand_real_pictures_get_the_same_class_as_in_pytorch(name: str) -> N
     manifest = manifest_of(name)
     dataset = open_dataset(source if source == STROKES else str(DATA / source))
     inputs = some(dataset.splits["test"], 1_000).model_inputs(manifest.preprocessing)
+    deployed = rebuild(manifest)
     with torch.inference_mode():
-        parts = [rebuild(manifest)(part)[0] for part in torch.from_numpy(inputs).split(100)]
+        parts = [deployed(part)[0] for part in torch.from_numpy(inputs).split(100)]
     expected = torch.cat(parts).numpy()
     graph = folder_of(manifest) / manifest.graph.file.path
     session = open_session(graph, "cpu", threads=0, shown_as=str(graph))

@@ -28,7 +28,7 @@ def write_idx(folder: Path, count: int = 6) -> None:
 
 
 def test_plain_folder_gets_a_fixed_test_part(tmp_path: Path) -> None:
-    """A tenth of each class is held out for test, the same whatever the run's seed."""
+    """Some of each class are held out for test, the same whatever the run's seed."""
     folder = write_colors(tmp_path / "colors", each=20)
 
     parts = [with_validation(open_dataset(str(folder)), 0.2, seed) for seed in (1, 2)]
@@ -36,12 +36,28 @@ def test_plain_folder_gets_a_fixed_test_part(tmp_path: Path) -> None:
     tests = [set(part.splits["test"].names) for part in parts]
     validations = [set(part.splits["validation"].names) for part in parts]
     assert tests[0] == tests[1]
-    assert len(tests[0]) == 6
+    assert {name.partition("/")[0] for name in tests[0]} == set(parts[0].classes)
+    assert 3 <= len(tests[0]) <= 15
     assert validations[0] != validations[1]
     for part in parts:
         names = [name for split in part.splits.values() for name in split.names]
         assert len(names) == len(set(names)) == 60
     assert parts[0].classes == ("green", "purple", "yellow")
+
+
+def test_new_pictures_move_no_old_one_between_the_splits(tmp_path: Path) -> None:
+    """A folder that grows keeps its test pictures: none that was trained on becomes one."""
+    folder = write_colors(tmp_path / "colors", each=40)
+    before = open_dataset(str(folder))
+    for name in ("0", "1", "2"):
+        (folder / "green" / f"{name}.png").rename(folder / "green" / f"new-{name}.png")
+    after = open_dataset(str(folder))
+
+    old = set(before.splits["test"].names)
+    for name in after.splits["train"].names:
+        assert name not in old
+    assert set(after.splits["test"].names) - old <= {f"green/new-{i}.png" for i in range(3)}
+    assert before.digest() != after.digest()
 
 
 def test_pictures_of_a_folder_keep_their_labels(tmp_path: Path) -> None:
@@ -107,6 +123,19 @@ def test_folder_without_classes_is_refused(tmp_path: Path, make) -> None:
 
     with pytest.raises(SetupError, match="data"):
         load_dataset(tmp_path / "data")
+
+
+def test_stray_files_do_not_change_the_layout(tmp_path: Path) -> None:
+    """An npz beside class folders, hidden files and a class called train are taken calmly."""
+    folder = write_colors(tmp_path / "colors", each=3)
+    np.savez(folder / "features.npz", x=np.zeros(2))
+    (folder / "green" / "._0.png").write_bytes(b"what macOS writes")
+    (folder / "green").rename(folder / "train")
+
+    dataset = load_dataset(folder)
+
+    assert dataset.classes == ("purple", "train", "yellow")
+    assert len(dataset.splits["train"]) == 9
 
 
 def test_class_too_small_to_hold_out_is_named(tmp_path: Path) -> None:

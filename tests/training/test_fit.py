@@ -1,11 +1,17 @@
 import csv
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from service.contract.errors import SetupError
 from tests.training.folders import RECIPE, write_colors
+from training.cli import train
+from training.data.splits import open_dataset
 from training.fit import fit
 from training.recipe import parse_recipe
 from training.run_folder import RunFolder
@@ -80,6 +86,73 @@ def test_continuing_with_another_recipe_is_refused(tmp_path: Path, colors: Path)
 
     with pytest.raises(SetupError, match="another recipe"):
         fit(run, changed, parse_recipe(changed, "test"), str(colors), 3, None)
+
+
+def test_killed_run_resumes_exactly(tmp_path: Path, colors: Path) -> None:
+    """After a kill in the middle, the same command arrives at the very same weights."""
+    text = RECIPE.replace("epochs = 4", "epochs = 24").replace("patience = 10", "patience = 0")
+    straight, killed = RunFolder(tmp_path / "straight"), RunFolder(tmp_path / "killed")
+    fit(straight, text, parse_recipe(text, "test"), str(colors), 0, None)
+    (tmp_path / "tiny.toml").write_text(text)
+    command = [sys.executable, "-m", "training", "train", "--recipe", tmp_path / "tiny.toml"]
+    command += ["--data", colors, "--out", killed.path, "--models-dir", tmp_path / "models"]
+    with subprocess.Popen(command) as process:
+        while not killed.metrics.exists() or len(rows(killed)) < 3:
+            with suppress(subprocess.TimeoutExpired):
+                assert process.wait(0.01) is None
+        process.kill()
+    assert 3 <= len(rows(killed)) < 24
+    fit(killed, text, parse_recipe(text, "test"), str(colors), 0, None)
+
+    for one, other in zip(states(straight), states(killed), strict=True):
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    assert rows(straight) == rows(killed)
+
+
+def test_two_trainings_never_share_a_run_folder(tmp_path: Path, colors: Path) -> None:
+    """The second one is told so, before it overwrites the checkpoints of the first."""
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    arguments = ["--recipe", tmp_path / "tiny.toml", "--data", colors, "--out", tmp_path / "run"]
+    arguments += ["--models-dir", tmp_path / "models"]
+    with RunFolder(tmp_path / "run").lock():
+        result = CliRunner().invoke(train, [str(argument) for argument in arguments])
+
+    assert result.exit_code == 1
+    assert "another training is at work" in result.output
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_finished_run_is_left_alone(tmp_path: Path, colors: Path) -> None:
+    """Repeating the command trains no further, not even after an early stop."""
+    text = RECIPE.replace("epochs = 4", "epochs = 40").replace("patience = 10", "patience = 1")
+    run = RunFolder(tmp_path / "run")
+    for _ in range(2):
+        fit(run, text, parse_recipe(text, "test"), str(colors), 0, None)
+        epochs = len(rows(run))
+        assert run.done.exists()
+
+    assert epochs == len(rows(run)) < 40
+
+
+def test_going_on_with_other_pictures_is_refused(tmp_path: Path) -> None:
+    """A picture that is added between two parts of a run could be trained and tested on."""
+    colors = write_colors(tmp_path / "colors")
+    run_fit(tmp_path / "run", colors, stop_after=1)
+    (colors / "green" / "0.png").rename(colors / "green" / "another.png")
+
+    with pytest.raises(SetupError, match="other pictures"):
+        run_fit(tmp_path / "run", colors)
+
+
+def test_broken_test_picture_is_named_before_the_first_epoch(tmp_path: Path) -> None:
+    """Nobody should train for hours to hear of it."""
+    colors = write_colors(tmp_path / "colors")
+    name = open_dataset(str(colors)).splits["test"].names[0]
+    (colors / name).write_bytes(b"no picture")
+
+    with pytest.raises(SetupError, match=name):
+        run_fit(tmp_path / "run", colors)
+    assert not (tmp_path / "run" / "metrics.csv").exists()
 
 
 def test_early_stopping_ends_a_run_that_no_longer_improves(tmp_path: Path, colors: Path) -> None:

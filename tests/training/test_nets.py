@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn import functional
 
 from training.nets.lenet import C3_READS, LeNet5
-from training.nets.registry import NETS, build_net
+from training.nets.registry import NETS, InvalidNet, build_net
 from training.nets.resnet import ResNet, WhitenedResNet
 
 NETS_TO_TRY = [
@@ -103,7 +103,9 @@ def test_whitening_decorrelates_patches() -> None:
 
 def test_unknown_net_or_option_names_what_there_is() -> None:
     """A typing error in a recipe is answered with the choices."""
-    with pytest.raises(ValueError, match="lenet5"):
+    with pytest.raises(InvalidNet, match="lenet5"):
         build_net("lenet6", 10, 1, {})
-    with pytest.raises(ValueError, match="widht"):
+    with pytest.raises(InvalidNet, match="widht"):
         build_net("resnet", 10, 3, {"widht": 3})
+    with pytest.raises(InvalidNet, match="pooled"):
+        build_net("resnet", 10, 3, {"shortcut": "pool"})

@@ -8,11 +8,9 @@ from torch.nn import functional
 
 from training.recipe import AugmentRecipe
 
-Generator = torch.Generator
-
 
 def augment_batch(
-    images: Tensor, size: int, recipe: AugmentRecipe, mirrored: Tensor, generator: Generator
+    images: Tensor, size: int, recipe: AugmentRecipe, mirrored: Tensor, generator: torch.Generator
 ) -> Tensor:
     """Return (N, C, size, size) float32 in 0..1.
 
@@ -33,7 +31,7 @@ def augment_batch(
     return batch
 
 
-def mix_up(alpha: float, count: int, generator: Generator) -> tuple[Tensor, Tensor]:
+def mix_up(alpha: float, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return weights (N, 1, 1, 1) in 0.5..1 and partners (N,) for mixup (arXiv:1710.09412)."""
     # a Beta(a, a) draw as a ratio of two Gammas would need SciPy; torch's sampler takes no
     # generator, so its seed is drawn from ours
@@ -50,11 +48,11 @@ def _moves(recipe: AugmentRecipe) -> bool:
     return not (still and recipe.rotate_degrees == 0 and recipe.shear_degrees == 0)
 
 
-def _uniform(count: int, low: float, high: float, generator: Generator) -> Tensor:
+def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
     return torch.rand(count, generator=generator) * (high - low) + low
 
 
-def _warp(batch: Tensor, size: int, recipe: AugmentRecipe, generator: Generator) -> Tensor:
+def _warp(batch: Tensor, size: int, recipe: AugmentRecipe, generator: torch.Generator) -> Tensor:
     """Crop, zoom, rotate and shear in one resampling."""
     count = len(batch)
     area = _uniform(count, *recipe.crop_scale, generator)
@@ -89,7 +87,7 @@ def _warp(batch: Tensor, size: int, recipe: AugmentRecipe, generator: Generator)
     )
 
 
-def _translate(batch: Tensor, reach: int, generator: Generator) -> Tensor:
+def _translate(batch: Tensor, reach: int, generator: torch.Generator) -> Tensor:
     count, _, height, width = batch.shape
     padded = functional.pad(batch, (reach,) * 4, mode="reflect")
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)
@@ -97,7 +95,7 @@ def _translate(batch: Tensor, reach: int, generator: Generator) -> Tensor:
     return windows[torch.arange(count), :, down, right]
 
 
-def _jitter(batch: Tensor, reach: float, generator: Generator) -> Tensor:
+def _jitter(batch: Tensor, reach: float, generator: torch.Generator) -> Tensor:
     count = len(batch)
     brightness, contrast, saturation = (
         _uniform(count, 1 - reach, 1 + reach, generator).reshape(-1, 1, 1, 1) for _ in range(3)
@@ -109,7 +107,7 @@ def _jitter(batch: Tensor, reach: float, generator: Generator) -> Tensor:
     return ((batch - gray) * saturation + gray).clamp(0, 1)
 
 
-def _cut_out(batch: Tensor, side: int, generator: Generator) -> Tensor:
+def _cut_out(batch: Tensor, side: int, generator: torch.Generator) -> Tensor:
     """Blank one square a picture to the batch's mean colour (arXiv:1708.04552)."""
     count, _, height, width = batch.shape
     row = torch.randint(height, (count, 1, 1), generator=generator)

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.codecs.image import ImageLimits, decode_image
+from service.codecs.image import SUFFIXES, ImageLimits, decode_image
 from service.contract.errors import InputError, SetupError
 from training.data.pictures import DataSet, Pictures
 
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"}
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 LIMITS = ImageLimits(max_pixels=200_000_000)
 
@@ -32,16 +31,25 @@ def load_dataset(path: Path) -> DataSet:
     """
     if not path.exists():
         raise InvalidData(f"{path}: there is no such file or folder")
-    archives = [path] if path.suffix == ".npz" else sorted(path.glob("*.npz"))
-    if any(path.glob("train-images-idx3-ubyte*")):
-        return _load_idx(path)
-    if archives:
-        return _load_jpeg_archive(archives[0])
+    if path.suffix == ".npz":
+        return _load_jpeg_archive(path)
     if not path.is_dir():
         raise InvalidData(f"{path}: is neither a folder nor an .npz file")
-    if (path / "train").is_dir():
+    if any(path.glob("train-images-idx3-ubyte*")):
+        return _load_idx(path)
+    if _subfolders(path / "train"):
         return _load_split_folders(path)
+    archives = sorted(path.glob("*.npz"))
+    if archives and not _subfolders(path):
+        return _load_jpeg_archive(archives[0])
     return _load_class_folders(path, {"train": path})
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    """Return the folders inside, in order; hidden ones are other programs' business."""
+    if not folder.is_dir():
+        return []
+    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
 
 
 def _load_split_folders(path: Path) -> DataSet:
@@ -50,34 +58,35 @@ def _load_split_folders(path: Path) -> DataSet:
 
 
 def _load_class_folders(path: Path, roots: dict[str, Path]) -> DataSet:
-    classes = sorted(folder.name for folder in roots["train"].iterdir() if _is_class(folder))
+    classes = [folder.name for folder in _subfolders(roots["train"])]
     if len(classes) < 2:
         raise InvalidData(
             f"{roots['train']}: expected a folder of pictures for each of at least two classes, "
             f"found {classes or 'none'}"
         )
-    splits = {split: _read_class_folders(root, classes) for split, root in roots.items()}
+    splits = {split: _read_class_folders(path, root, classes) for split, root in roots.items()}
     return DataSet(path.resolve().name, tuple(classes), splits)
 
 
-def _is_class(folder: Path) -> bool:
-    return folder.is_dir() and not folder.name.startswith(".")
-
-
-def _read_class_folders(root: Path, classes: list[str]) -> Pictures:
+def _read_class_folders(path: Path, root: Path, classes: list[str]) -> Pictures:
     files: list[Path] = []
     labels: list[int] = []
-    for folder in sorted(filter(_is_class, root.iterdir())):
+    for folder in _subfolders(root):
         if folder.name not in classes:
             raise InvalidData(f"{folder}: this class is not in the training split")
-        found = sorted(f for f in folder.rglob("*") if f.suffix.lower() in PICTURE_SUFFIXES)
+        found = sorted(file for file in folder.rglob("*") if _is_picture(file))
         files += found
         labels += [classes.index(folder.name)] * len(found)
     if not files:
         raise InvalidData(f"{root}: no pictures found")
-    names = [str(file) for file in files]
-    read = _decoder(lambda i: files[i].read_bytes(), names)
+    read = _decoder(lambda i: files[i].read_bytes(), [str(file) for file in files])
+    names = [file.relative_to(path).as_posix() for file in files]
     return Pictures(read, np.array(labels, np.int64), names)
+
+
+def _is_picture(file: Path) -> bool:
+    # a name that begins with a dot is no picture: macOS writes such files beside real ones
+    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
 
 
 def _decoder(blob: Callable[[int], bytes], names: list[str]) -> Callable[[int], NDArray[np.uint8]]:

@@ -1,5 +1,6 @@
 """A split of a data set: decoded pictures with labels, whatever layout they came from."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ class Pictures:
 
     read: decodes picture i to (H, W, 3) uint8.
     labels: (N,) int64 class indices.
-    names: what picture i is called in messages.
+    names: what picture i is called inside the data set.
     """
 
     read: Callable[[int], NDArray[np.uint8]]
@@ -52,3 +53,12 @@ class DataSet:
     name: str
     classes: tuple[str, ...]
     splits: dict[str, Pictures]
+
+    def digest(self) -> str:
+        """Return a sha256 over every picture's split, name and label."""
+        lines = [
+            f"{split}\t{name}\t{label}\n"
+            for split, pictures in sorted(self.splits.items())
+            for name, label in sorted(zip(pictures.names, pictures.labels.tolist(), strict=True))
+        ]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()

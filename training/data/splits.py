@@ -1,5 +1,6 @@
 """Opens a data set and holds out what it lacks."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ _TEST_SEED = 0  # the test part of a folder without one must not move with the r
 def open_dataset(data: str) -> DataSet:
     """Return the data set at the path `data` (or the drawn `strokes`) with a test split.
 
-    Where it has none of its own, a tenth of every class is held out, always the same one.
+    Where it has none of its own, about a tenth of every class is held out, always the same one.
     Raises: SetupError if the data cannot be read.
     """
     dataset = load_strokes() if data == STROKES else load_dataset(Path(data))
@@ -34,18 +35,23 @@ def with_validation(dataset: DataSet, share: float, seed: int) -> DataSet:
 
 
 def _hold_out(dataset: DataSet, split: str, share: float, seed: int) -> DataSet:
-    """Return the data set with `share` of every class of train moved to a new split."""
+    """Return the data set with some `share` of every class of train moved to a new split.
+
+    Whether a picture is moved depends on its own name alone, so that a picture which is added
+    or removed later moves no other one; every class gives at least one.
+    """
     train = dataset.splits["train"]
-    random = np.random.default_rng(seed)
+    lots = np.array([_lot(name, split, seed) for name in train.names])
     held: list[int] = []
     for class_index, label in enumerate(dataset.classes):
-        members = random.permutation(np.flatnonzero(train.labels == class_index))
+        members = np.flatnonzero(train.labels == class_index)
         if len(members) < 3:
             raise SetupError(
                 f"{dataset.name}: class {label!r} has {len(members)} pictures; three are the "
                 f"least from which a {split} part can be held out"
             )
-        held += members[: max(1, round(share * len(members)))].tolist()
+        drawn = members[lots[members] < share]
+        held += (drawn if len(drawn) else members[lots[members].argmin(keepdims=True)]).tolist()
     kept = np.setdiff1d(np.arange(len(train)), held)
     parts: dict[str, Pictures] = {
         **dataset.splits,
@@ -53,3 +59,9 @@ def _hold_out(dataset: DataSet, split: str, share: float, seed: int) -> DataSet:
         split: train.subset(np.sort(np.array(held, np.int64))),
     }
     return DataSet(dataset.name, dataset.classes, parts)
+
+
+def _lot(name: str, split: str, seed: int) -> float:
+    """Return a number in 0..1 drawn by the name, split and seed."""
+    digest = hashlib.sha256(f"{seed}:{split}:{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64

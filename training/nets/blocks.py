@@ -42,6 +42,8 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.conv1 = ConvNorm(in_channels, out_channels, stride=stride)
         self.conv2 = ConvNorm(out_channels, out_channels, act=False)
+        if shortcut not in _SHORTCUTS:
+            raise ValueError(f"no shortcut {shortcut!r}; there are {', '.join(_SHORTCUTS)}")
         same = stride == 1 and in_channels == out_channels
         self.shortcut = (
             nn.Identity() if same else _SHORTCUTS[shortcut](in_channels, out_channels, stride)

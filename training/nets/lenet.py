@@ -76,8 +76,10 @@ class LeNet5(nn.Module):
             mask[row, list(columns)] = 1
         with torch.no_grad():
             self.c3.weight.mul_(mask)
+        # a buffer, so that it follows the net to a GPU
+        self.register_buffer("c3_reads", mask, persistent=False)
         # a cut connection starts at zero and never gets a gradient, so it stays cut
-        self.c3.weight.register_hook(lambda gradient: gradient * mask)
+        self.c3.weight.register_hook(lambda gradient: gradient * self.c3_reads)
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self.s2_tanh(self.s2(self.c1_tanh(self.c1(images))))

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn
 
+from service.contract.errors import SetupError
 from training.nets.lenet import LeNet5
 from training.nets.resnet import ResNet, WhitenedResNet
 from training.nets.xo import XONet
@@ -16,14 +17,18 @@ NETS: dict[str, type[nn.Module]] = {
 }
 
 
+class InvalidNet(SetupError):
+    """A net, or an option of one, that does not exist."""
+
+
 def build_net(kind: str, classes: int, in_channels: int, options: dict[str, Any]) -> nn.Module:
     """Return a freshly initialised net; its randomness comes from torch's global generator.
 
-    Raises: ValueError if the kind or one of the options is unknown.
+    Raises: InvalidNet if the kind or one of the options is unknown.
     """
     if kind not in NETS:
-        raise ValueError(f"no net {kind!r}; there are {', '.join(sorted(NETS))}")
+        raise InvalidNet(f"no net {kind!r}; there are {', '.join(sorted(NETS))}")
     try:
         return NETS[kind](classes=classes, in_channels=in_channels, **options)
-    except TypeError as error:
-        raise ValueError(f"net {kind!r}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise InvalidNet(f"net {kind!r}: {error}") from error
