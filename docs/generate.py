@@ -8,7 +8,10 @@ bundled models' manifests, pictures from the running application.
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -78,36 +81,61 @@ def between_markers(text: str, marker: str, content: str) -> str:
     return found
 
 
-def generated_documents() -> dict[Path, str]:
+def answer_line(answer: dict[str, Any]) -> str:
+    """Return the answer to the first picture as one sentence; other machines differ after it."""
+    said = [f"{row['label']} {row['probability']:.0%}" for row in answer["predictions"]]
+    return f"It answers: {', '.join(said)}."
+
+
+def generated_documents(answer: dict[str, Any]) -> dict[Path, str]:
     """Return the documents with generated parts, as they should read."""
-    parts = {
-        ROOT / "README.md": ("figures", figures_table()),
-        ROOT / "docs" / "operate.md": ("settings", settings_table()),
+    readme, operate = ROOT / "README.md", ROOT / "docs" / "operate.md"
+    text = between_markers(readme.read_text(), "figures", figures_table())
+    return {
+        readme: between_markers(text, "answer", answer_line(answer)),
+        operate: between_markers(operate.read_text(), "settings", settings_table()),
     }
-    return {file: between_markers(file.read_text(), *part) for file, part in parts.items()}
 
 
-async def fetch_pictures() -> dict[str, bytes]:
-    """Return the documentation's feature maps as the application answers them."""
+@asynccontextmanager
+async def application() -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application with the bundled models."""
     app = create_app(Settings(models_dir=ROOT / "models"))
     transport = httpx.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://docs") as client,
     ):
-        found = {}
-        for name, (model, sample, query) in FEATURE_MAPS.items():
-            content = (SAMPLES / sample).read_bytes()
-            answer = await client.post(f"/v1/models/{model}/feature-maps?{query}", content=content)
-            answer.raise_for_status()
-            found[name] = answer.content
+        yield client
+
+
+async def post(client: httpx.AsyncClient, path: str, sample: str) -> httpx.Response:
+    """Post a sample picture; raises if it is not answered with 200."""
+    answer = await client.post(path, content=(SAMPLES / sample).read_bytes())
+    return answer.raise_for_status()
+
+
+async def fetch_answer() -> dict[str, Any]:
+    """Return what the README's first picture is answered."""
+    async with application() as client:
+        answer = await post(client, "/v1/models/cifar10/classify?top_k=3", "cat.jpg")
+        found: dict[str, Any] = answer.json()
         return found
+
+
+async def fetch_pictures() -> dict[str, bytes]:
+    """Return the documentation's feature maps as the application answers them."""
+    async with application() as client:
+        return {
+            name: (await post(client, f"/v1/models/{model}/feature-maps?{query}", sample)).content
+            for name, (model, sample, query) in FEATURE_MAPS.items()
+        }
 
 
 def main() -> None:
     """Write every generated part."""
     Image.fromarray(PUBLISHED_X.astype(np.uint8)).save(SAMPLES / "x.png")
-    for file, text in generated_documents().items():
+    for file, text in generated_documents(asyncio.run(fetch_answer())).items():
         file.write_text(text)
     PICTURES.mkdir(exist_ok=True)
     for name, content in asyncio.run(fetch_pictures()).items():
