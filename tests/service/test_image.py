@@ -1,4 +1,5 @@
 import io
+import math
 import struct
 import threading
 import warnings
@@ -13,6 +14,7 @@ from PIL import Image, ImageCms
 
 from service.codecs.image import FORMATS, ImageLimits, decode_image, encode_png
 from service.contract.errors import EmptyInput, InputError, InvalidImage, TooLarge, UnsupportedMedia
+from tests.pictures import bomb
 
 LIMITS = ImageLimits(max_pixels=1_000_000)
 LOSSLESS = ["PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF"]
@@ -257,11 +259,11 @@ def test_limit_is_exact_to_the_pixel(max_pixels: int) -> None:
         decode_image(encoded(Image.new("RGB", (max_pixels + 1, 1))), limits)
 
 
-def test_pillows_own_limit_neither_speaks_nor_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our limit holds where Pillow's own is smaller, and that is put back afterwards."""
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    assert decoded(Image.new("RGB", (20, 20))).shape == (20, 20, 3)
-    assert Image.MAX_IMAGE_PIXELS == 100
+def test_our_limit_speaks_where_pillows_would() -> None:
+    """A picture that Pillow would call a bomb is refused by ours, with its sides."""
+    side = math.isqrt(2 * 89_478_485) + 100  # Pillow refuses from twice its limit on
+    with pytest.raises(TooLarge, match=f"{side} x {side}"):
+        decode_image(bomb(side), LIMITS)
 
 
 def test_warnings_of_the_decoder_stay_inside() -> None:
