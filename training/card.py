@@ -25,7 +25,8 @@ def write_card(manifest: Manifest, caveats: tuple[str, ...], evaluation: Evaluat
         ),
         "## Accuracy",
         "Measured through ONNX Runtime and the service's own preprocessing, single forward "
-        f"passes, on the {evaluation.split} split of {evaluation.dataset}, which did not choose the checkpoint.",
+        f"passes, on the {evaluation.split} split of {evaluation.dataset}, which did not choose "
+        "the checkpoint.",
         _table(
             ("figure", "value", "95 % interval", "images", "runs", "mean ± spread"),
             [_metric_row(metric) for metric in manifest.metrics],
