@@ -22,7 +22,7 @@ PARTS = {
     "+ loading and checking the models": (
         "import service.commands.serve;"
         "from service.repository import load_repository; from pathlib import Path;"
-        "assert not load_repository(Path('models'), 'cpu', 0).refusals"
+        "assert not load_repository(Path('models')).refusals"
     ),
 }
 

@@ -20,7 +20,7 @@ from pydantic_core import PydanticUndefined
 
 from service.contract.manifest import Manifest, read_manifest
 from service.main import create_app
-from service.settings import ENV_PREFIX, Settings
+from service.settings import ENV_PREFIX, Settings, is_secret
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "docs" / "samples"
@@ -40,7 +40,7 @@ def settings_table() -> str:
     """Return the settings as a Markdown table."""
     lines = ["| flag | environment | default | what |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        flag = f"`--{name.replace('_', '-')}`"
+        flag = "none" if is_secret(name) else f"`--{name.replace('_', '-')}`"
         default = field.default
         assert default is not PydanticUndefined
         shown = "none" if default is None else f"`{default}`"

@@ -1,41 +1,69 @@
 """The application: wiring only."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+from pydantic import SecretStr
 from starlette.concurrency import run_in_threadpool
 
-from service.api import classify, features, health, index, models, problems
+from service.api import admin, classify, features, health, index, models, problems, scrape
+from service.api.access_log import AccessLog
+from service.api.answer_headers import AnswerHeaders
 from service.api.body import BodyLimits
-from service.api.request_id import RequestIds
+from service.api.budget import ByteBudget
+from service.api.condition import Condition
+from service.api.cors import allow_origins
+from service.api.keys import Guard, KeyRing, read_keys
+from service.api.metrics import Meter, Metrics
+from service.api.scrape import Gauges
 from service.api.state import PROBLEMS, State
-from service.codecs.image import ImageLimits
-from service.cpus import available_cpus
+from service.runners import Runners
 from service.settings import Settings
 from service.version import VERSION
-from service.wiring import open_catalog
-from service.workers import Workers
+from service.watch import watching
+from service.wiring import open_chores, open_live, runners_of
+
+# Without this FastAPI would look around for something to report to at every request.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the application; its models are loaded when it starts and released when it ends.
 
-    Starting it raises SetupError if the operator has to act.
+    Making it and starting it raise SetupError if the operator has to act.
     """
+    keys = _key_ring(settings)
+    metrics, condition = Metrics(), Condition()
+    tracing = None
+    if settings.tracing:
+        from service.tracing import Tracing  # what is not asked for costs no start-up time
+
+        tracing = Tracing()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        catalog = await run_in_threadpool(open_catalog, settings)
-        workers = Workers(settings.threads or available_cpus())
+        runners = Runners(runners_of(settings))
+        live = await run_in_threadpool(open_live, settings, runners)
+        chores = open_chores(settings, runners)
         app.state.convscope = State(
-            catalog,
-            workers,
-            ImageLimits(settings.max_pixels),
-            BodyLimits(settings.max_body_bytes, settings.max_files),
+            metrics,
+            condition,
+            live,
+            chores,
+            _body_limits(settings),
+            settings.request_timeout_ms,
         )
-        yield
-        workers.close()
+        metrics.registry.register(Gauges(app.state.convscope))
+        async with watching(live, settings.watch_s):
+            yield
+            condition.drain()
+        await asyncio.gather(chores.close(), live.close())
+        runners.close()
+        if tracing:
+            await run_in_threadpool(tracing.close)
         del app.state.convscope
 
     app = FastAPI(
@@ -47,9 +75,49 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         responses=PROBLEMS,
+        telemetry=tracing.telemetry if tracing else _NO_TELEMETRY,
     )
-    for part in (index, health, models, classify, features):
-        app.include_router(part.router)
-    problems.install(app)
-    app.add_middleware(RequestIds)
+    app.state.keys, app.state.condition, app.state.metrics = keys, condition, metrics
+    # not included but taken over, and the busiest first: FastAPI matches included ones twice
+    for part in (classify, features, models, admin, health, scrape, index):
+        app.router.routes += part.router.routes
+    _surround(app, settings, keys)
     return app
+
+
+def _surround(app: FastAPI, settings: Settings, keys: KeyRing) -> None:
+    """Put around the routes what every request passes, from the inside out."""
+    problems.install(app)
+    if keys.locks:
+        app.add_middleware(Guard, keys)
+    if settings.cors_origins:
+        # outside of the guard: browsers ask for leave without a key
+        allow_origins(app, settings.cors_origins)
+    if settings.log_level in ("debug", "info"):
+        app.add_middleware(AccessLog)
+    if settings.tracing:
+        from service.tracing import TraceNotes
+
+        app.add_middleware(TraceNotes)
+    app.add_middleware(Meter, app.state.metrics, app.state.condition)
+    app.add_middleware(AnswerHeaders)
+
+
+def _body_limits(settings: Settings) -> BodyLimits:
+    return BodyLimits(
+        settings.max_body_bytes,
+        settings.max_files,
+        settings.body_timeout_s,
+        ByteBudget(settings.max_inflight_bytes),
+    )
+
+
+def _key_ring(settings: Settings) -> KeyRing:
+    return KeyRing(
+        read_keys(settings.api_keys_file, _revealed(settings.api_keys), "CONVSCOPE_API_KEYS"),
+        read_keys(settings.admin_keys_file, _revealed(settings.admin_keys), "CONVSCOPE_ADMIN_KEYS"),
+    )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

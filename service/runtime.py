@@ -5,7 +5,7 @@ import functools
 import io
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.contract.errors import DeviceUnavailable, InvalidModel
+from service.contract.errors import (
+    DeviceFault,
+    DeviceUnavailable,
+    InvalidModel,
+    ModelNotReady,
+    SetupError,
+)
 from service.cpus import available_cpus
-from service.device import Device
+from service.device import ANYWHERE, Device, Gpu, Placement
 
 # Official Linux builds from 1.29 on report usage to Microsoft unless told not to before import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -24,16 +30,19 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 Arrays = Mapping[str, NDArray[Any]]
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+TENSORRT = "TensorrtExecutionProvider"
 _FATAL_ONLY = 4  # what matters comes back as an exception; the rest is chatter on stderr
 ort.set_default_logger_severity(_FATAL_ONLY)
-# The default cuDNN search costs hundreds of ms for every new input shape, and the default
-# arena doubles whatever it has to grow by.
-# TF32 rounds to ten bits: a model would miss its golden outputs, and maps PyTorch's.
-_CUDA_OPTIONS = {
-    "use_tf32": "0",
-    "cudnn_conv_algo_search": "HEURISTIC",
-    "arena_extend_strategy": "kSameAsRequested",
-}
+# What CUDA says when its context is lost: nothing that this process runs there can succeed.
+_FAULTS = (
+    "cudaErrorIllegalAddress",
+    "an illegal memory access was encountered",
+    "unspecified launch failure",
+    "device-side assert triggered",
+    "uncorrectable ECC error",
+    "the GPU has fallen off the bus",
+    "CUDA error cudaErrorLaunchFailure",
+)
 _NVIDIA_MARKS = ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg")
 
 
@@ -46,43 +55,97 @@ class TensorInfo:
     shape: tuple[int | None, ...]
 
 
-class Session:
-    """A loaded graph. `run` may be called from several threads at once."""
+_NOTHING: Mapping[str, bytes] = {}
+# Takes the providers, the threads and whether they spin between a run's steps.
+_Make = Callable[..., ort.InferenceSession]
 
-    def __init__(self, session: ort.InferenceSession) -> None:
-        self._session = session
+
+class Session:
+    """A loaded graph. `run` may be called from several threads at once.
+
+    alone: the same graph set up for a run that has the machine to itself, or None.
+    execution_provider: the one that it really has, whatever was asked for.
+    has_two: whether a run that is alone takes another way than one in company.
+    """
+
+    def __init__(
+        self, session: ort.InferenceSession, alone: ort.InferenceSession | None = None
+    ) -> None:
+        self._session: ort.InferenceSession | None = session
+        self._alone = alone
+        self.execution_provider = str(session.get_providers()[0])
+        self.has_two = alone is not None
         self.inputs = tuple(_describe(tensor) for tensor in session.get_inputs())
         self.outputs = tuple(_describe(tensor) for tensor in session.get_outputs())
+        self._names = [tensor.name for tensor in self.outputs]
 
-    @property
-    def execution_provider(self) -> str:
-        """The provider that the session really has, whatever was asked for."""
-        return str(self._session.get_providers()[0])
+    def run(self, inputs: Arrays, alone: bool = False) -> dict[str, NDArray[Any]]:
+        """Return every output by name, for arrays by input name.
 
-    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        """Return every output by name, for arrays by input name."""
-        names = [tensor.name for tensor in self.outputs]
-        answers: Sequence[Any] = self._session.run(names, dict(inputs))
-        return {name: np.asarray(answer) for name, answer in zip(names, answers, strict=True)}
+        alone: nothing else is being worked on, so that every processor may be used.
+        Raises: DeviceFault if the device itself broke; ModelNotReady if it is closed.
+        """
+        session = self._alone if alone and self._alone is not None else self._session
+        if session is None:
+            raise ModelNotReady("The model was unloaded.")
+        try:
+            answers: Sequence[Any] = session.run(self._names, dict(inputs))
+        except Exception as error:  # its exceptions have no base class of their own
+            if is_device_fault(str(error)):
+                raise DeviceFault(f"The device failed: {_first_line(error)}") from error
+            raise
+        return {name: np.asarray(answer) for name, answer in zip(self._names, answers, strict=True)}
+
+    def close(self) -> None:
+        """Give the memory back as soon as no run needs it, whoever still refers to this.
+
+        A request that failed leaves its frames in a circle with its traceback, so that there
+        is no telling when the last reference goes.
+        """
+        self._session = self._alone = None
 
 
-def open_session(model: bytes | Path, device: Device, threads: int, shown_as: str) -> Session:
-    """Load a graph onto the device.
+def is_device_fault(message: str) -> bool:
+    """Tell whether ONNX Runtime's message means that the device is lost to this process.
 
-    threads: for one run on the CPU; 0 takes what the CPU quota grants.
+    Being out of memory is not among these: a smaller batch may fit.
+    """
+    return any(mark in message for mark in _FAULTS)
+
+
+def open_session(
+    model: bytes | Path,
+    shown_as: str,
+    placement: Placement = ANYWHERE,
+    external: Mapping[str, bytes] = _NOTHING,
+) -> Session:
+    """Load a graph, on the CPU twice if the threads of a shared and a lone run differ.
+
     shown_as: the file's name in error messages.
+    external: weights that lie outside of the graph, by the name of their file. If there are
+        any, no path in the graph is followed.
     Raises: InvalidModel if ONNX Runtime refuses the graph; DeviceUnavailable if
         `cuda` was asked for and the session did not get it.
     """
-    provider = choose_provider(device)
+    provider = choose_provider(placement.device)
     source = str(model) if isinstance(model, Path) else model
+    make = functools.partial(_make, source, external=external, custom_ops=placement.custom_ops)
     try:
-        session = _open(source, provider, threads)
+        session = _open(make, provider, placement)
     except Exception as error:  # its exceptions have no base class of their own
         raise InvalidModel(shown_as, _refusal(error)) from error
-    if device == "cuda" and session.execution_provider != CUDA:
+    if placement.device == "cuda" and session.execution_provider == CPU:
         raise DeviceUnavailable(f"{shown_as} was asked onto CUDA, but could not be placed there.")
     return session
+
+
+def check_custom_ops(library: Path) -> None:
+    """Raises: SetupError if ONNX Runtime cannot take operators from the library."""
+    try:
+        ort.SessionOptions().register_custom_ops_library(str(library))
+    except Exception as error:  # its exceptions have no base class of their own
+        told = _first_line(error).rpartition(": ")[2]
+        raise SetupError(f"The operators in {library} cannot be had: {told}.") from error
 
 
 def choose_provider(device: Device) -> str:
@@ -109,7 +172,8 @@ def _obstacle_to_cuda() -> str | None:
     libraries = io.StringIO()
     with contextlib.redirect_stdout(libraries):  # it prints what it misses
         ort.preload_dlls()
-    if _open(_probe(), CUDA, threads=1).execution_provider == CUDA:
+    make = functools.partial(_make, _probe())
+    if _open(make, CUDA, ANYWHERE).execution_provider == CUDA:
         return None
     missing = " ".join(libraries.getvalue().split())[:300]
     return f"ONNX Runtime could not start it; pip install 'convscope[cuda]' may help. {missing}"
@@ -125,15 +189,75 @@ def _probe() -> bytes:
     return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
 
 
-def _open(source: str | bytes, provider: str, threads: int) -> Session:
+def gpu_providers(gpu: Gpu, available: Collection[str]) -> list[Any]:
+    """Return the providers for a GPU, best first, with the options of each.
+
+    The default cuDNN search costs hundreds of ms for every new input shape, and the default
+    arena doubles whatever it has to grow by. TF32 rounds to ten bits: a model would miss its
+    golden outputs, and maps PyTorch's.
+    Raises: DeviceUnavailable if TensorRT was asked for but is not among the `available`.
+    """
+    common = {"device_id": str(gpu.index)}
+    cuda = {
+        **common,
+        "use_tf32": "0",
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "arena_extend_strategy": "kSameAsRequested",
+    }
+    if gpu.memory_bytes:
+        cuda["gpu_mem_limit"] = str(gpu.memory_bytes)
+    if gpu.tensorrt_cache is None:
+        return [(CUDA, cuda), CPU]
+    if TENSORRT not in available:
+        raise DeviceUnavailable("TensorRT was asked for, but this ONNX Runtime has it not.")
+    # Building an engine takes minutes: it is kept for the next start.
+    tensorrt = {
+        **common,
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(gpu.tensorrt_cache),
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(gpu.tensorrt_cache),
+    }
+    if gpu.memory_bytes:
+        tensorrt["trt_max_workspace_size"] = str(gpu.memory_bytes)
+    return [(TENSORRT, tensorrt), (CUDA, cuda), CPU]
+
+
+def _open(make: _Make, provider: str, placement: Placement) -> Session:
+    if provider == CUDA:
+        return Session(make(gpu_providers(placement.gpu, ort.get_available_providers()), 1))
+    threads = placement.threads
+    shared, alone = threads.shared or available_cpus(), threads.alone or available_cpus()
+    session = make([CPU], shared)
+    return Session(session, None if alone == shared else make([CPU], alone, spin=True))
+
+
+def _make(
+    source: str | bytes,
+    providers: list[Any],
+    threads: int,
+    spin: bool = False,
+    external: Mapping[str, bytes] = _NOTHING,
+    custom_ops: Path | None = None,
+) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
-    options.intra_op_num_threads = threads or available_cpus()
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Spinning threads triple the CPU use of sparse requests and starve their neighbours.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers: list[Any] = [CPU] if provider == CPU else [(CUDA, _CUDA_OPTIONS), CPU]
-    return Session(ort.InferenceSession(source, options, providers=providers))
+    # Spinning threads answer sooner within a run, but starve their neighbours between runs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    if external:
+        options.add_external_initializers_from_files_in_memory(
+            list(external), list(external.values()), list(map(len, external.values()))
+        )
+    if custom_ops:
+        options.register_custom_ops_library(str(custom_ops))
+    return ort.InferenceSession(source, options, providers=providers)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:300]
 
 
 def _refusal(error: Exception) -> str:
@@ -145,8 +269,26 @@ def _refusal(error: Exception) -> str:
             f"needs opset {opset[1]}, which is too new: "
             f"ONNX Runtime {ort.__version__} goes up to opset {opset[2]}"
         )
+    unknown = _operator_unknown(text)
+    if unknown:
+        return unknown
     told = text.rsplit(") ", 1)[-1] if "onnxruntime::" in text else text.split(" : ", 2)[-1]
     return f"ONNX Runtime {ort.__version__} cannot load it: {told}"
+
+
+def _operator_unknown(text: str) -> str | None:
+    """Return a sentence if the message is one of those by which an operator is unknown."""
+    found = re.search(
+        r"(?P<domain>[^\s:]*):(?P<op>\w+)\(-?\d+\) is not a registered function/op"
+        r'|In Node, \(".*?", (?P<op_>\w+), "(?P<domain_>.*?)", -?\d+\).*'
+        r"Error No (Op registered|opset import)",
+        text,
+    )
+    if not found:
+        return None
+    op, domain = found["op"] or found["op_"], found["domain"] or found["domain_"]
+    told = f"uses the operator {op} of domain {domain or 'ai.onnx'}, which is not known here"
+    return told + ("; --custom-ops may name a library that has it" if domain else "")
 
 
 def _describe(tensor: ort.NodeArg) -> TensorInfo:

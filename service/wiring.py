@@ -1,44 +1,122 @@
-"""Joins what the repository loaded with the tasks that use it."""
+"""Joins what the repository loaded with the tasks that use it and the runners that do the work."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.batching import Batcher, BatchRules
+from service.codecs.image import ImageLimits
 from service.contract.preprocess import Pixels
-from service.loader import LoadedModel
-from service.repository import load_repository
-from service.runtime import open_session
+from service.cpus import available_cpus
+from service.device import Gpu, Placement, Threads
+from service.graph.external import ModelProto, parse_graph
+from service.live import LiveCatalog
+from service.loader import LoadedModel, load_version, reread_graph
+from service.places import Place
+from service.policy import read_policy
+from service.runners import Runners
+from service.runtime import CPU, check_custom_ops, choose_provider, open_session
 from service.settings import Settings
-from service.tasks.catalog import Catalog, ServedModel
+from service.tasks.catalog import ServedModel
 from service.tasks.classify import Classifier, RunBatch
 from service.tasks.features import FeatureMaps, Run
 
+Arrays = Mapping[str, NDArray[Any]]
+# Runs on a GPU are queued there anyway; one at a time keeps its memory bounded.
+_RUNS_ON_GPU = 1
 
-def open_catalog(settings: Settings) -> Catalog:
-    """Load the repository of the settings.
 
-    Raises: SetupError if there is nothing to serve, the device does not work,
-        or the default model is not there.
+def placement_of(settings: Settings) -> Placement:
+    """Return where models run. CPU threads are shared by the runners, unless one is alone."""
+    threads = settings.threads or available_cpus()
+    return Placement(
+        device=settings.device,
+        threads=Threads(shared=max(1, threads // runners_of(settings)), alone=threads),
+        gpu=Gpu(
+            settings.gpu,
+            settings.gpu_memory_bytes,
+            settings.tensorrt_cache,
+            tuple(2**n for n in range(settings.max_batch_size.bit_length())),
+        ),
+        custom_ops=settings.custom_ops,
+    )
+
+
+def runners_of(settings: Settings) -> int:
+    """Return how many pieces of work are done at once."""
+    return settings.runners or settings.threads or available_cpus()
+
+
+def open_live(settings: Settings, runners: Runners) -> LiveCatalog:
+    """Return the catalog of the repository, with what is wanted loaded.
+
+    Raises: SetupError if there is nothing to serve, the device or the custom operators do
+        not work, or a pin or the default model is not there.
     """
-    repository = load_repository(settings.models_dir, settings.device, settings.threads)
-    models = [_serve(model, settings) for model in repository.models]
-    return Catalog(models, repository.refusals, settings.default_model)
+    policy = read_policy(settings.policy, settings.pins)
+    choose_provider(settings.device)
+    if settings.custom_ops:
+        check_custom_ops(settings.custom_ops)
+    placement, root = placement_of(settings), settings.models_dir
+
+    def load(place: Place) -> ServedModel:
+        model = load_version(place.folder, root, placement)
+        return serve_model(model, settings, runners)
+
+    live = LiveCatalog(root, load, policy, settings.default_model)
+    live.start(at_once=available_cpus())
+    return live
 
 
-def _serve(model: LoadedModel, settings: Settings) -> ServedModel:
+def serve_model(model: LoadedModel, settings: Settings, runners: Runners) -> ServedModel:
+    """Give a loaded model its tasks and its queue."""
     manifest = model.manifest
     graph = manifest.graph
-    graph_file = model.folder / graph.file.path
+    placement = placement_of(settings)
+    shared = placement.threads.shared
+    in_company = replace(placement, threads=Threads(shared, shared))
+    shown_as = f"{manifest.name}/{manifest.version}/{graph.file.path}"
 
     def open_prefix(prefix: bytes) -> Run:
-        shown_as = f"{manifest.name}/{manifest.version}/{graph.file.path}"
-        return open_session(prefix, settings.device, settings.threads, shown_as).run
+        return open_session(prefix, shown_as, in_company).run
 
+    def read() -> ModelProto:
+        return parse_graph(*reread_graph(model), shown_as)
+
+    classifier = Classifier(
+        manifest.preprocessing,
+        manifest.labels,
+        _probabilities_of(model),
+        ImageLimits(settings.max_pixels),
+    )
     return ServedModel(
         manifest=manifest,
         execution_provider=model.session.execution_provider,
         golden_difference=model.golden_difference,
-        classifier=Classifier(manifest.preprocessing, manifest.labels, _probabilities_of(model)),
-        features=FeatureMaps(graph_file, graph, open_prefix, settings.max_prefix_models),
+        classifier=classifier,
+        memory_bytes=model.graph_bytes * (2 if model.session.has_two else 1),
+        features=FeatureMaps(read, graph, open_prefix, settings.max_prefix_models),
+        queue=Batcher(classifier.prepare, classifier.run, runners, _rules(model, settings)),
+        release=model.session.close,
+    )
+
+
+def open_chores(settings: Settings, runners: Runners) -> Batcher[Callable[[], Any], Any]:
+    """Return the queue for work that is done one by one, such as feature maps."""
+    rules = BatchRules(max_batch_size=1, max_queue=settings.max_queue)
+    return Batcher(lambda work: (None, work), lambda works, _: [works[0]()], runners, rules)
+
+
+def _rules(model: LoadedModel, settings: Settings) -> BatchRules:
+    on_cpu = model.session.execution_provider == CPU
+    return BatchRules(
+        max_batch_size=settings.max_batch_size,
+        max_queue=settings.max_queue,
+        max_queue_delay_ms=settings.max_queue_delay_ms,
+        max_runs=runners_of(settings) if on_cpu else _RUNS_ON_GPU,
     )
 
 
@@ -47,8 +125,24 @@ def _probabilities_of(model: LoadedModel) -> RunBatch:
     graph = model.manifest.graph
     images = graph.inputs[0].name
     probabilities = next(tensor.name for tensor in graph.outputs if tensor.role == "probabilities")
+    fixed = model.session.inputs[0].shape[0]
 
-    def run(batch: Pixels) -> NDArray[np.floating]:
-        return model.session.run({images: batch})[probabilities]
+    def run(batch: Pixels, alone: bool) -> NDArray[np.floating]:
+        return model.session.run({images: batch}, alone)[probabilities]
 
-    return run
+    return run if fixed is None else _padded(run, fixed)
+
+
+def _padded(run: RunBatch, size: int) -> RunBatch:
+    """Return a runner of any number of items for a graph whose batch is always of one size."""
+
+    def run_padded(batch: Pixels, alone: bool) -> NDArray[np.floating]:
+        parts = []
+        for first in range(0, len(batch), size):
+            part = batch[first : first + size]
+            missing = size - len(part)
+            filler = np.zeros((missing, *part.shape[1:]), part.dtype)
+            parts.append(run(np.concatenate([part, filler]), alone)[: len(part)])
+        return np.concatenate(parts)
+
+    return run_padded

@@ -102,10 +102,35 @@ def sign(folder: Path) -> None:
     """Bring the manifest's digests up to date after files were changed."""
 
     def update(manifest: dict[str, Any]) -> None:
-        for part in (manifest["golden"], *manifest["graphs"]):
-            part["file"]["sha256"] = _digest(folder / part["file"]["path"])
+        graphs = manifest["graphs"]
+        parts = [part["file"] for part in (manifest["golden"], *graphs)]
+        for file in (*parts, *(file for graph in graphs for file in graph["external"])):
+            file["sha256"] = _digest(folder / file["path"])
 
     change_manifest(folder, update)
+
+
+def move_weights_out(
+    folder: Path, location: str = "weights.bin", listed: tuple[str, ...] = ("weights.bin",)
+) -> None:
+    """Put the weights of the convolution into `weights.bin`, and list that in the manifest.
+
+    location: where the graph says that they lie.
+    listed: files that the manifest lists.
+    """
+    model = onnx.load(folder / "model.onnx")
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name == "conv.weight")
+    # not at the start, so that an offset that is forgotten is noticed
+    (folder / "weights.bin").write_bytes(bytes(64) + weight.raw_data)
+    entries = {"location": location, "offset": "64", "length": str(len(weight.raw_data))}
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    for key, value in entries.items():
+        weight.external_data.add(key=key, value=value)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    external = [{"path": name, "sha256": "0" * 64} for name in listed]
+    change_manifest(folder, lambda manifest: manifest["graphs"][0].update(external=external))
+    sign(folder)
 
 
 def _expected(images: np.ndarray, sharpness: float) -> np.ndarray:

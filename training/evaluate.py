@@ -60,7 +60,7 @@ def evaluate_model(
 
 def predict(graph: Path, manifest: Manifest, pictures: Pictures) -> NDArray[np.float32]:
     """Return probabilities (N, classes), through the very code that serves, on its device."""
-    session = open_session(graph, "auto", threads=0, shown_as=str(graph))
+    session = open_session(graph, str(graph))
     inputs = pictures.model_inputs(manifest.preprocessing)
     name = manifest.graph.inputs[0].name
     output = manifest.graph.output_of_role("probabilities")

@@ -29,6 +29,7 @@ from service.contract.manifest import (
     Tensor,
     write_manifest,
 )
+from service.device import ON_CPU
 from service.runtime import open_session
 from training.card import write_card
 from training.confusion import write_evaluation
@@ -193,7 +194,7 @@ def _write_graph(
 
 
 def _check_parity(graph: Path, inputs: NDArray[np.uint8], expected: NDArray[np.float32]) -> Parity:
-    session = open_session(graph, "cpu", threads=0, shown_as=str(graph))
+    session = open_session(graph, str(graph), ON_CPU)
     same, worst = len(inputs), 0.0
     for batch in PARITY_BATCHES:
         parts = [

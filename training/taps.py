@@ -6,6 +6,7 @@ import torch
 
 from service.contract.errors import SetupError
 from service.contract.manifest import Tap
+from service.device import ON_CPU
 from service.graph.layers import describe_layers
 from service.runtime import open_session
 from training.deployed import Deployed, module_outputs
@@ -86,7 +87,7 @@ def run_with_taps(
             exposed.graph.output.append(
                 onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
             )
-    session = open_session(exposed.SerializeToString(), "cpu", threads=0, shown_as="the export")
+    session = open_session(exposed.SerializeToString(), "the export", ON_CPU)
     return session.run({model.graph.input[0].name: images})
 
 

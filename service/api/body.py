@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from service.contract.errors import InputError, InvalidParameter, TooLarge
+from service.api.budget import ByteBudget, Share
+from service.api.time_limit import TimeLimit
+from service.contract.errors import InputError, InvalidParameter, Overloaded, SlowRequest, TooLarge
 
-# Most clients read no answer before they have sent everything, so a body that is too large
+# Most clients read no answer before they have sent everything, so a body that is refused
 # is read and thrown away, as far as these go; who sends more sees the connection close.
 _DRAIN_BYTES = 1024**3
 _DRAIN_S = 20.0
@@ -19,60 +21,103 @@ _DRAIN_S = 20.0
 
 @dataclass(frozen=True)
 class BodyLimits:
-    """What a request may carry."""
+    """What a request may carry and how long that may take; what all together may hold."""
 
     max_body_bytes: int
     max_files: int
+    body_timeout_s: float = 60
+    budget: ByteBudget = field(default_factory=lambda: ByteBudget(256 * 1024**2))
 
 
 async def read_files(request: Request, limits: BodyLimits) -> list[bytes]:
     """Return the files of the request: a raw body is one, else the parts called `file`.
 
-    Raises: TooLarge; InputError if a multipart body is malformed; InvalidParameter
-        if it has no part called `file`.
+    The bytes count against the budget as they come and until this task ends, which for
+    a request is when it has been answered, because each has a task of its own.
+
+    Raises: TooLarge; SlowRequest if the body takes too long to come; Overloaded if there is
+        no room for it; InputError if a multipart body is malformed; InvalidParameter if it
+        has no part called `file`.
     """
-    body = _Body(request, limits.max_body_bytes)
+    body = _Body(request, limits, _share_of_this_task(limits.budget))
     try:
         body.check_announced_size()
-        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            return await _multipart_files(request, body, limits)
-        return [b"".join([chunk async for chunk in body.stream()])]
-    except InputError:
+        with TimeLimit(limits.body_timeout_s):
+            if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+                return await _multipart_files(request, body, limits)
+            return [await body.read()]
+    except TimeoutError:
+        what = f"The body was not complete within {limits.body_timeout_s:g} s."
+        raise SlowRequest(what) from None
+    except (InputError, Overloaded):
         await body.drain()
         raise
 
 
-class _Body:
-    """The body of one request, counted as it streams in."""
+def _share_of_this_task(budget: ByteBudget) -> Share:
+    share, task = budget.share(), asyncio.current_task()
+    assert task is not None  # coroutines run in one
+    task.add_done_callback(lambda _: share.release())
+    return share
 
-    def __init__(self, request: Request, max_bytes: int) -> None:
+
+class _Body:
+    """The body of one request, counted as it comes in."""
+
+    def __init__(self, request: Request, limits: BodyLimits, share: Share) -> None:
         self._headers = request.headers
-        self._chunks: AsyncIterator[bytes] = request.stream()
-        self._max_bytes = max_bytes
+        self._receive = request.receive
+        self._max_bytes = limits.max_body_bytes
+        self._share = share
+        self._kept: list[bytes] = []
         self._received_bytes = 0
+        self._complete = False
 
     def check_announced_size(self) -> None:
         announced = self._headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > self._max_bytes:
+        if not announced.isdigit():
+            return
+        if int(announced) > self._max_bytes:
             raise self._too_large(f"The body has {int(announced):,} bytes")
+        self._share.check_room(int(announced))
+
+    async def read(self) -> bytes:
+        """Return all of it."""
+        while not self._complete:
+            self._kept.append(await self._next())
+        whole = b"".join(self._kept)
+        self._kept.clear()
+        return whole
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
-        async for chunk in self._chunks:
-            self._received_bytes += len(chunk)
-            if self._received_bytes > self._max_bytes:
-                raise self._too_large("The body goes on and on")
-            yield chunk
+        while not self._complete:
+            yield await self._next()
 
     async def drain(self) -> None:
-        """Read and forget what is still coming, unless the client waits for leave to send it."""
+        """Forget it and what is still coming, unless the client waits for leave to send it."""
+        self._kept.clear()
+        self._share.release()
         if self._headers.get("expect", "").lower() == "100-continue" and not self._received_bytes:
             return
-        with suppress(ClientDisconnect, TimeoutError):
-            async with asyncio.timeout(_DRAIN_S):
-                async for chunk in self._chunks:
-                    self._received_bytes += len(chunk)
-                    if self._received_bytes > _DRAIN_BYTES:
-                        return
+        with suppress(ClientDisconnect, TimeoutError), TimeLimit(_DRAIN_S):
+            while not self._complete and self._received_bytes <= _DRAIN_BYTES:
+                await self._receive_chunk()
+
+    async def _next(self) -> bytes:
+        chunk = await self._receive_chunk()
+        if self._received_bytes > self._max_bytes:
+            raise self._too_large("The body goes on and on")
+        self._share.reserve(len(chunk))
+        return chunk
+
+    async def _receive_chunk(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        self._complete = not message.get("more_body", False)
+        chunk: bytes = message.get("body", b"")
+        self._received_bytes += len(chunk)
+        return chunk
 
     def _too_large(self, what: str) -> TooLarge:
         return TooLarge(f"{what}; at most {self._max_bytes:,} bytes are accepted.")

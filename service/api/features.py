@@ -10,16 +10,16 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.accept import choose_media_type
 from service.api.body import read_files
+from service.api.patience import TIMEOUT, do
 from service.api.schemas import FeatureMapOut, LayerOut, LayersOut, TotalsOut
-from service.api.state import PICTURES, CurrentState, Version, ref
-from service.codecs.image import ImageLimits
+from service.api.state import PICTURES, PROBLEMS, CurrentState, Version, ref
 from service.contract.errors import InvalidParameter
 from service.tasks.catalog import ServedModel
 from service.tasks.channels import parse_channels
 from service.tasks.features import FeatureMap
 from service.tasks.mosaic import render_mosaic
 
-router = APIRouter()
+router = APIRouter(responses=PROBLEMS)
 
 _PNG, _NPY, _JSON = "image/png", "application/x-npy", "application/json"
 # The first is what browsers and curl get, which accept anything.
@@ -28,16 +28,18 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
 @router.get("/v1/models/{name}/layers")
-async def layers(name: str, state: CurrentState, version: Version = None) -> LayersOut:
+async def layers(
+    name: str, request: Request, state: CurrentState, version: Version = None
+) -> LayersOut:
     """List the layers that can be looked at, with their size, cost and receptive field."""
     model = state.catalog.get(name, version)
-    answer, _ = await state.workers.run(partial(layers_out, model))
-    return answer
+    table: LayersOut = await do(partial(layers_out, model), request, state)
+    return table
 
 
 @router.post(
     "/v1/models/{name}/feature-maps",
-    openapi_extra=PICTURES,
+    openapi_extra={**PICTURES, "parameters": [TIMEOUT]},
     response_class=Response,
     responses={
         200: {
@@ -56,13 +58,15 @@ async def feature_maps(
     version: Version = None,
 ) -> Response:
     """Show what a layer makes of the picture in the body; Accept chooses the form."""
+    media_type = choose_media_type(request.headers.get("accept"), _OFFERED)
+    state.catalog.get(name, version).features.tap(layer)  # a wrong name costs no upload
+    state.chores.check_room()
     files = await read_files(request, state.body_limits)
     if len(files) > 1:
         raise InvalidParameter(f"Feature maps are made of one picture, not of {len(files)}.")
-    media_type = choose_media_type(request.headers.get("accept"), _OFFERED)
     model = state.catalog.get(name, version)
-    work = partial(_look, model, files[0], layer, channels, media_type, state.image_limits)
-    content, _ = await state.workers.run(work)
+    work = partial(_look, model, files[0], layer, channels, media_type)
+    content: bytes = await do(work, request, state)
     return Response(content, media_type=media_type, headers={"vary": "accept"})
 
 
@@ -82,11 +86,10 @@ def _look(
     layer: str,
     channels: str,
     media_type: str,
-    limits: ImageLimits,
 ) -> bytes:
-    tap = model.features.tap(layer)  # a wrong name costs no decoding
-    batch = model.classifier.prepare(file, limits)
-    feature_map = model.features.compute(tap.name, batch)
+    tap = model.features.tap(layer)
+    _, pixels = model.classifier.prepare(file)
+    feature_map = model.features.compute(tap.name, pixels[None])
     chosen = parse_channels(channels, len(feature_map.values))
     if media_type == _PNG:
         return render_mosaic(feature_map.values, chosen, title=tap.name)

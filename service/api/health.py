@@ -5,10 +5,10 @@ from fastapi import APIRouter, Request, Response
 from service.api.problems import MEDIA_TYPE, not_ready, respond
 from service.api.request_id import request_id_of
 from service.api.schemas import Live, ModelState, Problem, Ready
-from service.api.state import CurrentState
+from service.api.state import PROBLEMS, CurrentState
 from service.tasks.catalog import Catalog
 
-router = APIRouter()
+router = APIRouter(responses=PROBLEMS)
 
 
 @router.get("/livez")
@@ -24,14 +24,17 @@ async def livez() -> Live:
     responses={503: {"model": Problem, "content": {MEDIA_TYPE: {}}}},
 )
 async def readyz(request: Request, state: CurrentState) -> Ready | Response:
-    """Answer 200 if every model of the repository is loaded and golden, else 503 and why not."""
+    """Answer 200 if all that was wanted at the start is loaded and golden, else 503 and why not.
+
+    What was refused later does not count as long as its model goes on being served.
+    """
+    if obstacle := state.condition.obstacle:
+        return respond(not_ready(obstacle, request_id_of(request.scope)))
     models = _states(state.catalog)
-    refused = [model for model in models if model.state == "refused"]
-    if not refused:
+    obstacles = state.catalog.obstacles
+    if not obstacles:
         return Ready(models=models)
-    detail = f"{len(refused)} of {len(models)} model versions are not ready: " + "; ".join(
-        str(model.reason) for model in refused
-    )
+    detail = f"Not all that is wanted is ready: {'; '.join(obstacles)}."
     problem = not_ready(detail, request_id_of(request.scope))
     problem.models = models
     return respond(problem)
@@ -57,4 +60,8 @@ def _states(catalog: Catalog) -> list[ModelState]:
         )
         for refusal in catalog.refusals
     ]
-    return ready + refused
+    unloaded = [
+        ModelState(name=rest.name, version=rest.version, state="unloaded", reason=rest.reason)
+        for rest in catalog.not_loaded
+    ]
+    return ready + refused + unloaded

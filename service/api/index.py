@@ -3,8 +3,9 @@
 from fastapi import APIRouter, Request
 
 from service.api.schemas import Index
+from service.api.state import PROBLEMS
 
-router = APIRouter()
+router = APIRouter(responses=PROBLEMS)
 
 
 @router.get("/")

@@ -2,32 +2,44 @@
 
 from fastapi import APIRouter
 
-from service.api.schemas import InputInfo, ModelInfo, ModelList, ReadyVersion, RefusedVersion
-from service.api.state import CurrentState
+from service.api.schemas import (
+    InputInfo,
+    ModelInfo,
+    ModelList,
+    ReadyVersion,
+    RefusedVersion,
+    UnloadedVersion,
+)
+from service.api.state import PROBLEMS, CurrentState
 from service.contract.refusal import Refusal
-from service.tasks.catalog import Catalog, ServedModel
+from service.tasks.catalog import Catalog, ServedModel, Unloaded
 
-router = APIRouter()
+router = APIRouter(responses=PROBLEMS)
 
 
 @router.get("/v1/models")
 async def list_models(state: CurrentState) -> ModelList:
     """List all models with all their versions."""
-    return ModelList(models=[_describe(name, state.catalog) for name in state.catalog.names])
+    return ModelList(models=[describe(name, state.catalog) for name in state.catalog.names])
 
 
 @router.get("/v1/models/{name}")
 async def get_model(name: str, state: CurrentState) -> ModelInfo:
     """Describe one model: its versions, labels, input, preprocessing and measured figures."""
-    return _describe(name, state.catalog)
+    return describe(name, state.catalog)
 
 
-def _describe(name: str, catalog: Catalog) -> ModelInfo:
+def describe(name: str, catalog: Catalog) -> ModelInfo:
+    """Return all there is to tell of a model; raises UnknownModel."""
     ready = catalog.versions(name)
     return ModelInfo(
         name=name,
         served_version=ready[-1].manifest.version if ready else None,
-        versions=[*map(_ready, ready), *map(_refused, catalog.refused(name))],
+        versions=[
+            *map(_ready, ready),
+            *map(_refused, catalog.refused(name)),
+            *map(_unloaded, catalog.unloaded(name)),
+        ],
     )
 
 
@@ -40,6 +52,7 @@ def _ready(model: ServedModel) -> ReadyVersion:
         description=manifest.description,
         execution_provider=model.execution_provider,
         golden_difference=model.golden_difference,
+        memory_bytes=model.memory_bytes,
         labels=manifest.labels,
         input=InputInfo(name=images.name, dtype=images.dtype, shape=images.shape),
         preprocessing=manifest.preprocessing,
@@ -51,3 +64,7 @@ def _ready(model: ServedModel) -> ReadyVersion:
 
 def _refused(refusal: Refusal) -> RefusedVersion:
     return RefusedVersion(version=refusal.version, file=refusal.file, reason=refusal.reason)
+
+
+def _unloaded(unloaded: Unloaded) -> UnloadedVersion:
+    return UnloadedVersion(version=unloaded.version, reason=unloaded.reason)

@@ -15,14 +15,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.request_id import request_id_of
 from service.api.schemas import ParameterError, Problem
 from service.contract.errors import (
+    CannotLoad,
     ConvscopeError,
+    DeadlineExceeded,
+    DeviceFault,
     EmptyInput,
+    Forbidden,
+    HeadTooLarge,
     InputError,
     InvalidImage,
     InvalidParameter,
     ModelNotReady,
     NotServed,
+    Overloaded,
+    SetupError,
+    SlowRequest,
     TooLarge,
+    Unauthorized,
     UnsupportedMedia,
 )
 
@@ -30,11 +39,21 @@ STATUS: dict[type[ConvscopeError], int] = {
     InputError: 400,
     EmptyInput: 400,
     TooLarge: 413,
+    HeadTooLarge: 431,
+    SlowRequest: 408,
     UnsupportedMedia: 415,
     InvalidImage: 422,
     InvalidParameter: 422,
     NotServed: 404,
     ModelNotReady: 503,
+    # nothing is wrong with the request, but with what it finds here
+    CannotLoad: 409,
+    SetupError: 503,
+    Unauthorized: 401,
+    Forbidden: 403,
+    Overloaded: 503,
+    DeviceFault: 503,
+    DeadlineExceeded: 504,
 }
 MEDIA_TYPE = "application/problem+json"
 _logger = logging.getLogger("convscope")
@@ -59,8 +78,15 @@ def not_ready(detail: str, request_id: str) -> Problem:
     return _problem("not-ready", 503, detail, request_id)
 
 
+def answer_to(error: ConvscopeError, request_id: str) -> Response:
+    """Return the answer to a request that failed so, with what the client is to do next."""
+    return respond(problem_of(error, request_id), _advice(error))
+
+
 def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the problem as an answer."""
+    """Return the problem as an answer; a 401 says how to do better (RFC 9110, 11.6.1)."""
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers = {**(headers or {}), "www-authenticate": "Bearer"}
     body = problem.model_dump_json(exclude_none=True)
     return Response(body, problem.status, headers, media_type=MEDIA_TYPE)
 
@@ -97,7 +123,16 @@ class LastResort:
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
-    return respond(problem_of(error, request_id_of(request.scope)))
+    assert isinstance(error, ConvscopeError)
+    return answer_to(error, request_id_of(request.scope))
+
+
+def _advice(error: ConvscopeError) -> dict[str, str]:
+    if isinstance(error, Overloaded):
+        return {"retry-after": str(error.retry_after_s)}
+    if isinstance(error, SlowRequest):
+        return {"connection": "close"}  # the rest of it is not waited for either
+    return {}
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:

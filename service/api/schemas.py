@@ -32,7 +32,7 @@ class ModelState(BaseModel):
 
     name: str
     version: int | None
-    state: Literal["ready", "refused"]
+    state: Literal["ready", "refused", "unloaded"]
     execution_provider: str | None = None
     reason: str | None = None
 
@@ -55,7 +55,10 @@ class InputInfo(BaseModel):
 class ReadyVersion(BaseModel):
     """A version that answers.
 
-    golden_difference: largest absolute difference from PyTorch's golden outputs at start-up.
+    golden_difference: largest absolute difference from PyTorch's golden outputs when it was
+        loaded.
+    memory_bytes: of the weights, in every session that answers requests; what the runtime
+        needs to work and the sub-models for feature maps come on top.
     taps: how many layers can be looked at.
     """
 
@@ -65,6 +68,7 @@ class ReadyVersion(BaseModel):
     description: str
     execution_provider: str
     golden_difference: float
+    memory_bytes: int
     labels: tuple[str, ...]
     input: InputInfo
     preprocessing: ImagePreprocessing
@@ -74,7 +78,7 @@ class ReadyVersion(BaseModel):
 
 
 class RefusedVersion(BaseModel):
-    """A version that must not answer, and why."""
+    """A version's content that must not answer, and why; an earlier one may still be ready."""
 
     version: int | None
     state: Literal["refused"] = "refused"
@@ -82,17 +86,37 @@ class RefusedVersion(BaseModel):
     reason: str
 
 
+class UnloadedVersion(BaseModel):
+    """A version that could be loaded, and why it is not."""
+
+    version: int
+    state: Literal["unloaded"] = "unloaded"
+    reason: str
+
+
 class ModelInfo(BaseModel):
-    """A model; served_version answers when none is asked for, null if all were refused."""
+    """A model; served_version answers when none is asked for, null if none is ready."""
 
     name: str
     served_version: int | None
-    versions: list[ReadyVersion | RefusedVersion]
+    versions: list[ReadyVersion | RefusedVersion | UnloadedVersion]
 
 
 class ModelList(BaseModel):
     """All models, by name."""
 
+    models: list[ModelInfo]
+
+
+class ChangesOut(BaseModel):
+    """What came and went, as name/version, and how the models that were asked for are now.
+
+    refused: what goes on being served in its place, if anything does, is among the versions.
+    """
+
+    loaded: tuple[str, ...]
+    unloaded: tuple[str, ...]
+    refused: tuple[str, ...]
     models: list[ModelInfo]
 
 
@@ -196,7 +220,7 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """Every model is loaded and reproduces its golden outputs."""
+    """Nothing stands between this server and requests; what is not ready came later."""
 
     ready: Literal[True] = True
     models: list[ModelState]

@@ -1,47 +1,68 @@
 """What the routes work with, and the parameters that they share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
 from service.api.body import BodyLimits
+from service.api.condition import Condition
+from service.api.metrics import Metrics
 from service.api.schemas import ModelRef, Problem
-from service.codecs.image import ImageLimits
+from service.batching import Batcher
+from service.live import LiveCatalog
 from service.tasks.catalog import Catalog, ServedModel
-from service.workers import Workers
 
 
 @dataclass(frozen=True)
 class State:
-    """Everything that lives as long as the application does."""
+    """Everything that lives as long as the application does.
 
-    catalog: Catalog
-    workers: Workers
-    image_limits: ImageLimits
+    live: what is served. Take a model out of `catalog` again after every await.
+    chores: the queue of work that is done one by one.
+    """
+
+    metrics: Metrics
+    condition: Condition
+
+    live: LiveCatalog
+    chores: Batcher[Callable[[], Any], Any]
     body_limits: BodyLimits
+    request_timeout_ms: float
+
+    @property
+    def catalog(self) -> Catalog:
+        """What is served at this moment."""
+        return self.live.catalog
 
 
-def _state_of(request: Request) -> State:
+def state_of(request: Request) -> State:
+    """Return the state of the application that the request came to."""
     state: State = request.app.state.convscope
     return state
 
 
-CurrentState = Annotated[State, Depends(_state_of)]
+# a coroutine, because FastAPI would run a plain function in a thread of its own
+async def _depend_on_state(request: Request) -> State:
+    return state_of(request)
+
+
+CurrentState = Annotated[State, Depends(_depend_on_state)]
 Version = Annotated[
     int | None,
     Query(ge=1, le=10**9, description="Pins a version; unset, the highest that is ready."),
 ]
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {
-        "description": "The request cannot be answered.",
-        "content": {
-            "application/problem+json": {
-                "schema": Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            }
-        },
+_PROBLEM: dict[str, Any] = {
+    "application/problem+json": {
+        "schema": Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     }
+}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "The request cannot be answered.", "content": _PROBLEM},
+    "503": {"description": "Not now: a full queue, or a model not ready.", "content": _PROBLEM},
+    "504": {"description": "The answer would come too late.", "content": _PROBLEM},
 }
 PICTURES: dict[str, Any] = {
     "requestBody": {
@@ -53,7 +74,11 @@ PICTURES: dict[str, Any] = {
                     "type": "object",
                     "required": ["file"],
                     "properties": {
-                        "file": {"type": "array", "items": {"type": "string", "format": "binary"}}
+                        "file": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "string", "format": "binary"},
+                        }
                     },
                 }
             },

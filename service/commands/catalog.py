@@ -6,18 +6,18 @@ import click
 
 from service.commands.options import read_settings
 from service.contract.errors import SetupError
-from service.settings import Settings
+from service.runners import Runners
 from service.tasks.catalog import Catalog
-from service.wiring import open_catalog
+from service.wiring import open_live, runners_of
 
 
-def catalog_for(flags: dict[str, Any]) -> tuple[Catalog, Settings]:
+def catalog_for(flags: dict[str, Any]) -> Catalog:
     """Return the catalog that the flags and the environment describe.
 
     Raises: click.ClickException if the operator has to act.
     """
     settings = read_settings(flags)
     try:
-        return open_catalog(settings), settings
+        return open_live(settings, Runners(runners_of(settings))).catalog
     except SetupError as error:
         raise click.ClickException(str(error)) from error

@@ -5,19 +5,20 @@ from typing import Any
 
 import click
 
-from service.commands.options import read_settings, settings_options
+from service.commands.options import PLACING, read_settings, settings_options
 from service.contract.errors import SetupError
 from service.repository import load_repository
+from service.wiring import placement_of
 
 
 @click.command()
 @click.argument("models_dir", required=False, type=click.Path(path_type=Path))
-@settings_options(["device", "threads"])
+@settings_options(PLACING)
 def check(models_dir: Path | None, **flags: Any) -> None:
     """Verify every model of a folder; the exit code is 1 if one would be refused."""
     settings = read_settings({"models_dir": models_dir, **flags})
     try:
-        repository = load_repository(settings.models_dir, settings.device, settings.threads)
+        repository = load_repository(settings.models_dir, placement_of(settings))
     except SetupError as error:
         raise click.ClickException(str(error)) from error
     for model in repository.models:

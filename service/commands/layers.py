@@ -35,7 +35,7 @@ _NUMBERS = {"parameters", "macs"}
 @settings_options(LOADING)
 def layers(model: str, version: int | None, form: str | None, **flags: Any) -> None:
     """List a model's layers: size, cost and how much of the picture a cell sees."""
-    catalog, _ = catalog_for(flags)
+    catalog = catalog_for(flags)
     try:
         table = layers_out(catalog.get(model, version))
     except ConvscopeError as error:

@@ -8,11 +8,22 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import click
 from pydantic import ValidationError
 
-from service.settings import ENV_PREFIX, Settings
+from service.settings import ENV_PREFIX, Settings, is_secret
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-# What a command needs to load models and answer without a server.
-LOADING = ("models_dir", "device", "threads", "max_pixels", "max_prefix_models")
+# What `convscope serve` needs: everything but the secrets, which only the environment holds.
+SERVING = tuple(name for name in Settings.model_fields if not is_secret(name))
+# What decides where models run, and what a command needs to load them and answer with them.
+PLACING = (
+    "device",
+    "gpu",
+    "gpu_memory_bytes",
+    "tensorrt_cache",
+    "threads",
+    "runners",
+    "custom_ops",
+)
+LOADING = ("models_dir", *PLACING, "max_pixels", "max_prefix_models")
 
 
 def settings_options(names: Iterable[str]) -> Callable[[Command], Command]:
@@ -44,9 +55,11 @@ def read_settings(flags: dict[str, Any]) -> Settings:
 def _option(name: str) -> Callable[[Command], Command]:
     field = Settings.model_fields[name]
     shown = "none" if field.default is None else field.default
+    off = f"/{_flag('no_' + name)}" if field.annotation is bool else ""
     return click.option(
-        _flag(name),
+        _flag(name) + off,
         name,
+        default=None,
         type=_click_type(field.annotation),
         help=f"{field.description}  [{ENV_PREFIX}{name.upper()}; default: {shown}]",
     )
@@ -61,4 +74,10 @@ def _click_type(annotation: Any) -> Any:
         annotation = get_args(annotation)[0]
     if get_origin(annotation) is Literal:
         return click.Choice(get_args(annotation))
-    return {int: click.INT, Path: click.Path(path_type=Path)}.get(annotation, click.STRING)
+    known = {
+        bool: click.BOOL,
+        int: click.INT,
+        float: click.FLOAT,
+        Path: click.Path(path_type=Path),
+    }
+    return known.get(annotation, click.STRING)

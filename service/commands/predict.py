@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from service.api.classify import classification_out
-from service.api.schemas import ClassificationOut
-from service.codecs.image import SUFFIXES, ImageLimits
+from service.codecs.image import SUFFIXES
 from service.commands.catalog import catalog_for
 from service.commands.options import LOADING, settings_options
 from service.contract.errors import ConvscopeError
@@ -35,18 +34,17 @@ def predict(
 
     One that cannot be read does not stop the others; the exit code is 1 then.
     """
-    catalog, settings = catalog_for(flags)
+    catalog = catalog_for(flags)
     try:
         served = catalog.get(model or catalog.default().manifest.name, version)
     except ConvscopeError as error:
         raise click.ClickException(str(error)) from error
-    limits = ImageLimits(settings.max_pixels)
     files = list(_files(paths))
     if not files:
         raise click.ClickException(f"There are no pictures in {', '.join(map(str, paths))}.")
     results, failed = [], False
     for file in files:
-        outcome = _classify(served, file, top_k, limits)
+        outcome = _classify(served, file, top_k)
         failed |= isinstance(outcome, Exception)
         if as_json:
             results.append({"file": str(file), **_as_json(outcome)})
@@ -66,26 +64,24 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
             yield path
 
 
-def _classify(
-    model: ServedModel, file: Path, top_k: int, limits: ImageLimits
-) -> ClassificationOut | Exception:
+def _classify(model: ServedModel, file: Path, top_k: int) -> dict[str, Any] | Exception:
     try:
-        answer = model.classifier.classify(file.read_bytes(), top_k, limits)
+        answer = model.classifier.classify(file.read_bytes(), top_k)
     except (ConvscopeError, OSError) as error:
         return error
-    return classification_out(model, answer)
+    return classification_out(model, answer.predictions, answer.timing)
 
 
-def _as_json(outcome: ClassificationOut | Exception) -> dict[str, Any]:
+def _as_json(outcome: dict[str, Any] | Exception) -> dict[str, Any]:
     if isinstance(outcome, Exception):
         return {"error": _sentence(outcome)}
-    return outcome.model_dump()
+    return outcome
 
 
-def _as_text(outcome: ClassificationOut | Exception) -> str:
+def _as_text(outcome: dict[str, Any] | Exception) -> str:
     if isinstance(outcome, Exception):
         return f"failed: {_sentence(outcome)}"
-    return ", ".join(f"{p.label} {p.probability:.1%}" for p in outcome.predictions)
+    return ", ".join(f"{p['label']} {p['probability']:.1%}" for p in outcome["predictions"])
 
 
 def _sentence(error: Exception) -> str:

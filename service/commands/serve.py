@@ -1,32 +1,42 @@
 """`convscope serve`."""
 
 import asyncio
+import math
 import signal
 import socket
+from types import FrameType
 from typing import Any
 
 import click
 import uvicorn
 from fastapi import FastAPI
 
+from service.api.condition import Condition
 from service.api.state import State
 from service.commands.age import process_age_s
-from service.commands.options import read_settings, settings_options
+from service.commands.open_files import room_for_connections
+from service.commands.options import SERVING, read_settings, settings_options
+from service.commands.protocol import PeerLimits, bounded_protocol
+from service.commands.unread import keep_unsent_here
 from service.contract.errors import SetupError
+from service.logs import configure_logs
 from service.main import create_app
 from service.settings import Settings
 from service.version import VERSION
 
 
 @click.command()
-@settings_options(Settings.model_fields)
+@settings_options(SERVING)
 def serve(**flags: Any) -> None:
     """Serve the models of a folder over HTTP."""
     settings = read_settings(flags)
     try:
         with _listen(settings) as listener:
+            configure_logs(settings.log_level, settings.log_format)
             app = create_app(settings)
-            server = _Server(_uvicorn_config(app, settings))
+            server = _Server(
+                _uvicorn_config(app, settings), app.state.condition, settings.shutdown_delay_s
+            )
             loop_factory = server.config.get_loop_factory()
             with asyncio.Runner(loop_factory=loop_factory) as runner:
                 runner.run(_run(server, app, listener))
@@ -45,9 +55,30 @@ async def _run(server: "_Server", app: FastAPI, listener: socket.socket) -> None
 
 
 class _Server(uvicorn.Server):
-    """Says one line when it answers, and otherwise only what is wrong."""
+    """Says one line when it answers, and otherwise only what is wrong.
+
+    Told to end, it first has its balancers look elsewhere, for `shutdown_delay_s`.
+    """
 
     greeting = ""
+
+    def __init__(self, config: uvicorn.Config, condition: Condition, delay_s: float) -> None:
+        super().__init__(config)
+        self._condition = condition
+        self._delay_s = delay_s
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        again = self._condition.draining
+        self._condition.drain()
+        if again or sig == signal.SIGINT or not self._delay_s:
+            super().handle_exit(sig, frame)
+        else:
+            # a signal handler may interrupt the loop anywhere, so it only leaves a message
+            asyncio.get_running_loop().call_soon_threadsafe(self._end_later, sig)
+
+    def _end_later(self, sig: int) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._delay_s, super().handle_exit, sig, None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -58,10 +89,26 @@ def _uvicorn_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
+        http=bounded_protocol(_peer_limits(settings)),
         ws="none",
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s),
         server_header=False,
+        # configure_logs has made the handlers, and the application writes its own access log
+        log_config=None,
         log_level=settings.log_level,
-        access_log=settings.log_level in {"debug", "info"},
+        access_log=False,
+    )
+
+
+def _peer_limits(settings: Settings) -> PeerLimits:
+    return PeerLimits(
+        max_connections=room_for_connections(settings.max_connections),
+        max_header_bytes=settings.max_header_bytes,
+        max_unread_bytes=settings.max_inflight_bytes,
+        header_timeout_s=settings.header_timeout_s,
+        body_timeout_s=settings.body_timeout_s,
+        write_timeout_s=settings.write_timeout_s,
     )
 
 
@@ -74,6 +121,7 @@ def _listen(settings: Settings) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            keep_unsent_here(listener)
             listener.bind(address)
         except OSError:
             listener.close()

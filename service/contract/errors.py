@@ -6,12 +6,20 @@ ConvscopeError
 │   ├── UnsupportedMedia      the bytes are no format we read
 │   ├── InvalidImage          an image, but broken
 │   ├── TooLarge              over a limit on bytes, pixels or files
+│   │   └── HeadTooLarge      over the limit on what introduces a request
+│   ├── SlowRequest           it took too long to arrive
 │   └── InvalidParameter      an argument outside its range
 ├── NotServed                 the thing asked for is not here
 │   ├── UnknownModel
 │   ├── UnknownVersion
 │   └── UnknownLayer
 ├── ModelNotReady             the model is here, but must not answer
+├── CannotLoad                the model is here, but must not be made to answer
+├── Unauthorized              no valid key came with the request
+├── Forbidden                 the key that came does not open this, or no key does
+├── Overloaded                there is more to do than can be done; try again later
+├── DeadlineExceeded          the answer would come too late
+├── DeviceFault               the device broke while it was running a model
 └── SetupError                the operator has to act
     ├── InvalidModel          a model folder breaks the contract
     └── DeviceUnavailable     the device asked for does not work
@@ -43,6 +51,14 @@ class InvalidImage(InputError):
 
 class TooLarge(InputError):
     """A limit on bytes, pixels or files was passed."""
+
+
+class HeadTooLarge(TooLarge):
+    """What introduces the request passed its own limit."""
+
+
+class SlowRequest(InputError):
+    """It took longer to arrive than anybody waits."""
 
 
 class InvalidParameter(InputError):
@@ -84,6 +100,34 @@ class UnknownLayer(NotServed):
 
 class ModelNotReady(ConvscopeError):
     """The model is known but was refused or is not loaded, so it must not answer."""
+
+
+class Unauthorized(ConvscopeError):
+    """No valid key came with the request."""
+
+
+class Forbidden(ConvscopeError):
+    """The key that came with the request does not open this, or there is none that would."""
+
+
+class CannotLoad(ConvscopeError):
+    """A version that is to be loaded breaks the contract, or the policy does not want it."""
+
+
+class Overloaded(ConvscopeError):
+    """There is more to do than can be done; carries when to try again, in whole seconds."""
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class DeadlineExceeded(ConvscopeError):
+    """The answer would come later than the client, or the server, allows."""
+
+
+class DeviceFault(ConvscopeError):
+    """The device broke while it was running a model; only a new process can use it again."""
 
 
 class SetupError(ConvscopeError):

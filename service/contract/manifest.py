@@ -79,11 +79,14 @@ class Graph(_Part):
 
     role: the part it plays; most versions have a single `model`.
     precision: of its weights, so that a quantised twin can stand beside its original.
+    external: every file in which weights of this graph lie, by the name that the graph
+        calls it; a graph that names another is refused.
     """
 
     role: Literal["model"] = "model"
     precision: Literal["float32"] = "float32"
     file: FileRef
+    external: tuple[FileRef, ...] = ()
     opset: Annotated[int, Field(ge=7)]
     inputs: Annotated[tuple[Tensor, ...], Field(min_length=1)]
     outputs: Annotated[tuple[Tensor, ...], Field(min_length=1)]

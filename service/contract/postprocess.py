@@ -28,4 +28,5 @@ def top_predictions(
 Prediction(label='cat', class_index=2, probability=0.3)]
     """
     order = np.argsort(-probabilities, kind="stable")[:top_k]
-    return [Prediction(labels[i], int(i), float(probabilities[i])) for i in order]
+    found = zip(order.tolist(), probabilities[order].tolist(), strict=True)
+    return [Prediction(labels[index], index, probability) for index, probability in found]

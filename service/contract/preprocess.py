@@ -3,6 +3,8 @@
 What follows (cast, normalise, transpose) happens inside the ONNX graph.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -29,6 +31,19 @@ def preprocess_image(pixels: Pixels, spec: ImagePreprocessing) -> Pixels:
         image = image.convert("L")
     resized = _RESIZE[spec.resize](image, spec)
     return np.asarray(resized).reshape(spec.height, spec.width, spec.channels)
+
+
+def enough_px(spec: ImagePreprocessing) -> int:
+    """Return the side in pixels that a picture may be decoded down to.
+
+    It leaves the resampling a reduction by two or more in any case, as Pillow's own thumbnails
+    do (`reducing_gap=2.0`), so that no detail that it would show is lost before.
+
+    >>> enough_px(ImagePreprocessing(color="gray", resize="squash", height=64, width=48,
+    ...                              mean=(0.5,), std=(0.5,)))
+    128
+    """
+    return math.ceil(2 * max(spec.width, spec.height) / spec.crop_fraction)
 
 
 def _squash(image: Image.Image, spec: ImagePreprocessing) -> Image.Image:

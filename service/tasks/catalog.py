@@ -1,8 +1,11 @@
 """The models that answer, by name and version, with what each can be asked."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from service.batching import Batcher
 from service.contract.errors import (
     InvalidParameter,
     ModelNotReady,
@@ -12,8 +15,10 @@ from service.contract.errors import (
 )
 from service.contract.manifest import Manifest
 from service.contract.refusal import Refusal
-from service.tasks.classify import Classifier
+from service.tasks.classify import Classifier, Probabilities
 from service.tasks.features import FeatureMaps
+
+Labels = tuple[str, str, str]  # name, version, execution provider
 
 
 @dataclass(frozen=True)
@@ -22,43 +27,81 @@ class ServedModel:
 
     execution_provider: the one it really runs on.
     golden_difference: largest absolute difference from PyTorch's golden outputs.
+    memory_bytes: of the weights, in every session that answers requests.
+    queue: pictures that wait to be classified, and what runs them.
+    release: gives the memory of the sessions back; blocks.
     """
 
     manifest: Manifest
     execution_provider: str
     golden_difference: float
+    memory_bytes: int
     classifier: Classifier
     features: FeatureMaps
+    queue: Batcher[bytes, Probabilities]
+    release: Callable[[], None]
+
+    @property
+    def labels(self) -> Labels:
+        """What tells it from all others in figures."""
+        return self.manifest.name, str(self.manifest.version), self.execution_provider
+
+    async def close(self) -> None:
+        """Let nothing more in, answer everything that was let in, and free the memory."""
+        await self.queue.close()
+        await asyncio.to_thread(self.release)
+
+
+class Unloaded(NamedTuple):
+    """A version that is neither served nor refused; `reason` continues "version 3"."""
+
+    name: str
+    version: int
+    reason: str
 
 
 class Catalog:
-    """What is served and what was refused.
+    """What is served, what was refused and what is not loaded, at one moment.
 
     default: the model for requests that name none; None takes the only one there is.
-    Raises: SetupError if the default is not among the models.
+    obstacles: why the server should not get requests, as sentences.
+    names: of all models, of those too of which no version is ready.
     """
 
     def __init__(
-        self, models: Iterable[ServedModel], refusals: Iterable[Refusal], default: str | None
+        self,
+        models: Iterable[ServedModel],
+        refusals: Iterable[Refusal],
+        default: str | None,
+        unloaded: Iterable[Unloaded] = (),
+        obstacles: Iterable[str] = (),
     ) -> None:
         self._models: dict[str, dict[int, ServedModel]] = {}
         for model in sorted(models, key=lambda model: model.manifest.version):
             self._models.setdefault(model.manifest.name, {})[model.manifest.version] = model
         self.refusals = tuple(refusals)
+        self.not_loaded = tuple(sorted(unloaded))
+        self.obstacles = tuple(obstacles)
+        refused = {refusal.name for refusal in self.refusals}
+        at_rest = {rest.name for rest in self.not_loaded}
+        self.names = sorted({*self._models, *refused, *at_rest})
         self._default = default
-        if default is not None and default not in self.names:
+
+    def check_default(self) -> None:
+        """Raises: SetupError if the default is not among the models."""
+        if self._default is not None and self._default not in self.names:
             raise SetupError(
-                f"The default model {default!r} is not in the repository; "
+                f"The default model {self._default!r} is not in the repository; "
                 f"it has {', '.join(self.names)}."
             )
 
     @property
-    def names(self) -> list[str]:
-        """The names of all models, of those too of which every version was refused."""
-        return sorted({*self._models, *(refusal.name for refusal in self.refusals)})
+    def ready(self) -> list[ServedModel]:
+        """All versions of all models that may answer."""
+        return [model for versions in self._models.values() for model in versions.values()]
 
     def versions(self, name: str) -> list[ServedModel]:
-        """Return the ready versions of the model, lowest first; none if all were refused.
+        """Return the ready versions of the model, lowest first; there may be none.
 
         Raises: UnknownModel.
         """
@@ -70,10 +113,15 @@ class Catalog:
         """Return the refused versions of the model."""
         return [refusal for refusal in self.refusals if refusal.name == name]
 
+    def unloaded(self, name: str) -> list[Unloaded]:
+        """Return the versions of the model that are not loaded."""
+        return [unloaded for unloaded in self.not_loaded if unloaded.name == name]
+
     def get(self, name: str, version: int | None = None) -> ServedModel:
         """Return that version, or the highest one that is ready.
 
-        Raises: UnknownModel; UnknownVersion; ModelNotReady if what was asked for was refused.
+        Raises: UnknownModel; UnknownVersion; ModelNotReady if what was asked for was refused
+            or is not loaded.
         """
         ready = {model.manifest.version: model for model in self.versions(name)}
         wanted = max(ready, default=None) if version is None else version
@@ -85,8 +133,13 @@ class Catalog:
                 raise ModelNotReady(
                     f"The model {name!r} was refused: {refusal.file}: {refusal.reason}."
                 )
-        known = [*ready, *(refusal.version for refusal in refused if refusal.version)]
-        raise UnknownVersion(str(version), map(str, known))
+        at_rest = self.unloaded(name)
+        for rest in reversed(at_rest):
+            if version in (None, rest.version):
+                raise ModelNotReady(f"Version {rest.version} of {name!r} {rest.reason}.")
+        known = {*ready, *(rest.version for rest in at_rest)}
+        known |= {refusal.version for refusal in refused if refusal.version}
+        raise UnknownVersion(str(version), map(str, sorted(known)))
 
     def default(self) -> ServedModel:
         """Return the model for requests that name none.
@@ -94,6 +147,8 @@ class Catalog:
         Raises: ModelNotReady if none is ready; InvalidParameter if it is not clear which.
         """
         if self._default is not None:
+            if self._default not in self.names:
+                raise ModelNotReady(f"The default model {self._default!r} is gone.")
             return self.get(self._default)
         if not self._models:
             raise ModelNotReady("No model is ready to answer; see /readyz for why.")

@@ -1,8 +1,9 @@
 """Picture to classes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 from service.codecs.image import ImageLimits, decode_image
 from service.contract.manifest import ImagePreprocessing
 from service.contract.postprocess import Prediction, top_predictions
-from service.contract.preprocess import Pixels, preprocess_image
+from service.contract.preprocess import Pixels, enough_px, preprocess_image
 from service.tasks.timing import Timing
 
-# (N, H, W, C) uint8 -> (N, classes) probabilities
-RunBatch = Callable[[Pixels], NDArray[np.floating]]
+Probabilities = NDArray[np.floating]  # (classes,)
+# (N, H, W, C) uint8, and whether nothing else is being worked on -> (N, classes) probabilities
+RunBatch = Callable[[Pixels, bool], NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
@@ -28,36 +30,55 @@ class Classification:
 class Classifier:
     """Bytes to predictions, for one model.
 
-    run: the model's probabilities for a batch; whoever makes it decides what is batched.
+    `prepare` and `run` are what a batcher needs; `classify` does all of it at once.
     """
 
     def __init__(
-        self, preprocessing: ImagePreprocessing, labels: tuple[str, ...], run: RunBatch
+        self,
+        preprocessing: ImagePreprocessing,
+        labels: tuple[str, ...],
+        run: RunBatch,
+        limits: ImageLimits,
     ) -> None:
         self._preprocessing = preprocessing
+        self._enough_px = enough_px(preprocessing)
         self._labels = labels
         self._run = run
+        self._limits = limits
 
-    def prepare(self, data: bytes, limits: ImageLimits) -> Pixels:
-        """Return the picture as a batch of one, (1, H, W, C) uint8; raises as decode_image."""
-        return preprocess_image(decode_image(data, limits), self._preprocessing)[None]
+    def prepare(self, data: bytes) -> tuple[tuple[int, ...], Pixels]:
+        """Return the picture as one model input (H, W, C) uint8, and its shape before it.
 
-    def classify(self, data: bytes, top_k: int, limits: ImageLimits) -> Classification:
+        Raises: what decode_image raises.
+        """
+        spec = self._preprocessing
+        pixels = preprocess_image(decode_image(data, self._limits, self._enough_px), spec)
+        return pixels.shape, pixels
+
+    def run(self, inputs: Sequence[Any], alone: bool) -> list[Probabilities]:
+        """Return the probabilities of each of the inputs, which `prepare` made."""
+        return list(self._run(np.stack(inputs), alone))
+
+    def predictions(self, probabilities: Probabilities, top_k: int) -> list[Prediction]:
+        """Return the `top_k` likeliest classes."""
+        return top_predictions(probabilities, self._labels, top_k)
+
+    def classify(self, data: bytes, top_k: int) -> Classification:
         """Return the `top_k` likeliest classes of the picture; blocks.
 
         Raises: what decode_image raises.
         """
         started = perf_counter()
-        batch = self.prepare(data, limits)
+        _, pixels = self.prepare(data)
         decoded = perf_counter()
-        probabilities = self._run(batch)  # (1, classes)
+        (probabilities,) = self.run([pixels], True)
         computed = perf_counter()
-        predictions = top_predictions(probabilities[0], self._labels, top_k)
+        predictions = self.predictions(probabilities, top_k)
         timing = Timing(
             decode_ms=(decoded - started) * 1000,
             queue_ms=0.0,
             compute_ms=(computed - decoded) * 1000,
             total_ms=(perf_counter() - started) * 1000,
-            batch_size=len(batch),
+            batch_size=1,
         )
         return Classification(predictions, timing)

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from service.contract.errors import UnknownLayer
+from service.contract.errors import ModelNotReady, UnknownLayer
 from service.contract.manifest import Graph, Tap
 from service.graph.layers import LayerTable, describe_layers
 from service.graph.prefix import cut_prefix
@@ -58,7 +56,7 @@ class FeatureMap:
 class FeatureMaps:
     """Feature maps of one graph, from prefixes that are cut when first asked for.
 
-    graph_file: the ONNX file; it is parsed when first needed.
+    read: returns the graph with all its weights; called when it is first needed.
     graph: its entry in the manifest, which lists the taps.
     open_prefix: makes a serialised model runnable.
     max_prefixes: how many runnable prefixes are kept; the least recently used goes first.
@@ -68,17 +66,17 @@ class FeatureMaps:
 
     def __init__(
         self,
-        graph_file: Path,
+        read: Callable[[], onnx.ModelProto],
         graph: Graph,
         open_prefix: Callable[[bytes], Run],
         max_prefixes: int,
     ) -> None:
         self._input = graph.inputs[0].name
-        self._open_prefix = open_prefix
         self._taps = _by_name(graph.taps)
-        self._model = Once(partial(onnx.load, graph_file))
-        self._layers = Once(lambda: describe_layers(self._model()))
-        self._prefixes = Kept(self._build, max_prefixes)
+        model = Once(read)
+        # Nothing here refers to `self`: in a circle, prefixes would outlive an unloaded model.
+        self._layers = Once(lambda: describe_layers(model()))
+        self._prefixes = Kept(lambda tensor: open_prefix(_cut(model(), tensor)), max_prefixes)
 
     def layers(self) -> LayerTable:
         """Return the layer table of the graph."""
@@ -99,13 +97,20 @@ class FeatureMaps:
 
         layer: as for `tap`.
         images: (1, H, W, C) uint8, the model's input.
+        Raises: UnknownLayer; ModelNotReady if the graph does not keep what its taps promise.
         """
         tap = self.tap(layer)
         values = self._prefixes(tap.name)({self._input: images})[tap.name]
         return FeatureMap(tap, values[0].astype(np.float32))
 
-    def _build(self, tensor: str) -> Run:
-        return self._open_prefix(cut_prefix(self._model(), tensor))
+
+def _cut(model: onnx.ModelProto, tensor: str) -> bytes:
+    try:
+        return cut_prefix(model, tensor)
+    except KeyError as error:
+        raise ModelNotReady(
+            f"The manifest lists the layer {tensor!r}, but the graph has no such tensor."
+        ) from error
 
 
 def _by_name(taps: Sequence[Tap]) -> dict[str, Tap]:

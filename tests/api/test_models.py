@@ -16,7 +16,7 @@ def test_all_models_are_listed_with_their_state(client: Client) -> None:
     assert [version["state"] for version in colors["versions"]] == ["ready", "ready"]
 
 
-def test_model_tells_all_that_a_client_needs(client: Client) -> None:
+def test_model_tells_all_that_a_client_needs(client: Client, repository: Path) -> None:
     """Labels, input, preprocessing and where it really runs can be read from the server."""
     version = client.get("/v1/models/colors").json()["versions"][1]
     assert version["labels"] == list(LABELS)
@@ -25,6 +25,9 @@ def test_model_tells_all_that_a_client_needs(client: Client) -> None:
     assert version["execution_provider"] == "CPUExecutionProvider"
     assert 0 <= version["golden_difference"] < 1e-5
     assert version["taps"] == 2
+    # one thread a run, or a session for each of two numbers of threads
+    graph = repository / "colors" / "2" / "model.onnx"
+    assert version["memory_bytes"] in {graph.stat().st_size, 2 * graph.stat().st_size}
 
 
 def test_process_is_live_even_if_a_model_is_not(client: Client) -> None:
@@ -76,12 +79,16 @@ def test_openapi_covers_every_route(client: Client) -> None:
         "/",
         "/livez",
         "/readyz",
+        "/metrics",
         "/v1/models",
         "/v1/models/{name}",
         "/v1/models/{name}/classify",
         "/v1/classify",
         "/v1/models/{name}/layers",
         "/v1/models/{name}/feature-maps",
+        "/v1/models/{name}/load",
+        "/v1/models/{name}/unload",
+        "/v1/models:rescan",
     }
     schemas = document.json()["components"]["schemas"]
     references = {piece.split('"')[0] for piece in document.text.split('"#/')[1:]}

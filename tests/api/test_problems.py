@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -6,9 +6,9 @@ import httpx
 import numpy as np
 import pytest
 
-from service.contract.preprocess import Pixels
+from service.batching import Batcher, BatchRules
+from service.runners import Runners
 from service.tasks.catalog import Catalog
-from service.tasks.classify import Classifier
 from tests.api.client import Client
 from tests.pictures import bomb, flat, nothing_by_nothing
 
@@ -115,20 +115,21 @@ def test_unforeseen_error_keeps_its_secrets(
 ) -> None:
     """A plain 500 without the error's text; the log has it, under the request's id."""
 
-    def fail(batch: Pixels) -> np.ndarray:
+    def fail(inputs: Sequence[Any], alone: bool) -> list[np.ndarray]:
         raise RuntimeError("secret path /home/me")
 
     state = client.app.state.convscope
     model = state.catalog.get("colors")
-    broken = Classifier(model.manifest.preprocessing, model.manifest.labels, fail)
-    client.app.state.convscope = replace(
-        state, catalog=Catalog([replace(model, classifier=broken)], [], None)
-    )
+    runners = Runners(1)
+    broken = Batcher(model.classifier.prepare, fail, runners, BatchRules())
+    before = state.catalog
+    client.serve_instead(Catalog([replace(model, queue=broken)], [], None))
     try:
         answer = client.post(PATH, content=flat("red"))
         batch = client.post(PATH, files=many_files(2))
     finally:
-        client.app.state.convscope = state
+        client.serve_instead(before)
+        runners.close()
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert "secret" not in answer.text + batch.text

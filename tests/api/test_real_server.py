@@ -3,63 +3,19 @@
 import re
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.api.real_server import MB, Server, start, stop
 from tests.pictures import bomb, flat
 from tests.tiny_models import write_model
 
-MB = 1_000_000
 PATH = "/v1/models/colors/classify"
-
-
-@dataclass
-class Server:
-    process: subprocess.Popen[str]
-    greeting: str
-
-    @property
-    def port(self) -> int:
-        found = re.search(r"http://127\.0\.0\.1:(\d+),", self.greeting)
-        assert found, self.greeting
-        return int(found[1])
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def peak_bytes(self) -> int:
-        """The most memory that the process ever had."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmHWM:\s+(\d+) kB", status)
-        assert found
-        return int(found[1]) * 1024
-
-
-def start(root: Path) -> Server:
-    flags = ["--models-dir", str(root), "--port", "0", "--device", "cpu"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service", "serve", *flags], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout
-    return Server(process, process.stdout.readline())
-
-
-def stop(server: Server, how: signal.Signals = signal.SIGTERM) -> int:
-    server.process.send_signal(how)
-    code = server.process.wait(timeout=30)
-    assert server.process.stdout
-    server.process.stdout.close()
-    return code
 
 
 @pytest.fixture(scope="module")

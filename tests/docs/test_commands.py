@@ -22,6 +22,7 @@ ELSEWHERE = re.compile(
     r"|docker |CONVSCOPE_MODELS="
 )
 SCRIPTS = Path(sys.executable).parent
+DEFAULT_ADDRESS = "http://127.0.0.1:8000"
 
 
 def commands(kind: str) -> list[str]:
@@ -41,6 +42,7 @@ OFFLINE = [
     for line in commands("convscope")
     if line.split()[1] in ("train", "evaluate", "export", "serve")
 ]
+BENCH = commands("convscope bench")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def test_every_command_is_run_somewhere() -> None:
 @pytest.mark.parametrize("command", commands("curl"))
 def test_curl_command_works(clone: Path, address: str, command: str) -> None:
     """Each curl of the documents is answered as the text around it says."""
-    words = shlex.split(command.replace("http://127.0.0.1:8000", address))
+    words = shlex.split(command.replace(DEFAULT_ADDRESS, address))
     if "-o" not in words:
         words += ["-o", "answer.json"]
     done = subprocess.run(
@@ -94,13 +96,30 @@ def test_curl_command_works(clone: Path, address: str, command: str) -> None:
             assert answer["predictions"][0]["label"] == "cat"
 
 
-@pytest.mark.parametrize("command", [c for c in commands("convscope") if c not in OFFLINE])
+@pytest.mark.parametrize(
+    "command", [c for c in commands("convscope") if c not in OFFLINE and c not in BENCH]
+)
 def test_command_without_a_server_works(clone: Path, command: str) -> None:
     """`predict` and `layers` do in a clone what the documents say."""
     done = run(clone, shlex.split(command))
 
     if "predict" in command:
         assert "cat" in done.stdout
+
+
+@pytest.mark.parametrize("command", BENCH)
+def test_bench_command_works(clone: Path, address: str, command: str) -> None:
+    """Everything is answered well; one second is enough to see it."""
+    words = shlex.split(command.replace(DEFAULT_ADDRESS, address))
+    if address not in words:
+        words.append(address)
+    done = run(clone, [*words, "--duration", "1"])
+
+    if "--json" in words:
+        report = json.loads(done.stdout)
+        assert report["ok"] == report["sent"] > 0
+    else:
+        assert done.stdout.startswith(address)
 
 
 def test_training_commands_work_in_their_order(clone: Path) -> None:

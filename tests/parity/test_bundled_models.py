@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from service.codecs.image import encode_png
+from service.device import ON_CPU
 from service.runtime import open_session
 from tests.api.client import Client
 from tests.parity.bundled import (
@@ -120,7 +121,7 @@ def test_thousand_real_pictures_get_the_same_class_as_in_pytorch(name: str) -> N
         parts = [deployed(part)[0] for part in torch.from_numpy(inputs).split(100)]
     expected = torch.cat(parts).numpy()
     graph = folder_of(manifest) / manifest.graph.file.path
-    session = open_session(graph, "cpu", threads=0, shown_as=str(graph))
+    session = open_session(graph, str(graph), ON_CPU)
 
     for batch in (1, 64):
         ours = np.concatenate(

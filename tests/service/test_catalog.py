@@ -9,14 +9,16 @@ from service.contract.errors import (
     UnknownModel,
     UnknownVersion,
 )
+from service.runners import Runners
 from service.settings import Settings
 from service.tasks.catalog import Catalog
-from service.wiring import open_catalog
+from service.wiring import open_live
 from tests.tiny_models import write_model
 
 
 def catalog(root: Path, default: str | None = None) -> Catalog:
-    return open_catalog(Settings(models_dir=root, device="cpu", default_model=default))
+    settings = Settings(models_dir=root, device="cpu", default_model=default)
+    return open_live(settings, Runners(1)).catalog
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Barrier, Event
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from service.contract.errors import InvalidParameter, UnknownLayer
+from service.contract.errors import InvalidParameter, ModelNotReady, UnknownLayer
 from service.contract.manifest import Tap
 from service.tasks.channels import parse_channels
 from service.tasks.features import FeatureMap, FeatureMaps
@@ -46,7 +47,7 @@ def opened() -> Opened:
 @pytest.fixture
 def maps(tmp_path: Path, opened: Opened) -> FeatureMaps:
     file, graph = write_graph(residual_net(), tmp_path, MODULES)
-    return FeatureMaps(file, graph, opened, max_prefixes=2)
+    return FeatureMaps(partial(onnx.load, file), graph, opened, max_prefixes=2)
 
 
 def test_every_tap_gives_the_tensor_of_the_whole_graph(maps: FeatureMaps) -> None:
@@ -68,6 +69,18 @@ def test_module_path_means_the_last_tap_of_the_module(maps: FeatureMaps) -> None
     )
 
 
+def test_tap_that_the_graph_does_not_have_is_the_servers_fault(
+    tmp_path: Path, opened: Opened
+) -> None:
+    """The manifest lists it, so it is no unknown layer; the model does not keep its promise."""
+    file, graph = write_graph(residual_net(), tmp_path)
+    promised = graph.taps[0].model_copy(update={"name": "dream/Conv"})
+    graph = graph.model_copy(update={"taps": (promised, *graph.taps)})
+    maps = FeatureMaps(partial(onnx.load, file), graph, opened, max_prefixes=2)
+    with pytest.raises(ModelNotReady, match="lists the layer 'dream/Conv'"):
+        maps.compute("dream/Conv", IMAGES)
+
+
 def test_unknown_layer_names_the_nearest_taps_and_modules(maps: FeatureMaps) -> None:
     """The error carries names that would have worked."""
     with pytest.raises(UnknownLayer, match=r"no layer 'block\.conv3'") as caught:
@@ -85,7 +98,7 @@ def test_graph_file_is_read_only_when_first_needed(tmp_path: Path, opened: Opene
     file, graph = write_graph(residual_net(), tmp_path)
     content = file.read_bytes()
     file.unlink()
-    maps = FeatureMaps(file, graph, opened, max_prefixes=2)
+    maps = FeatureMaps(partial(onnx.load, file), graph, opened, max_prefixes=2)
     assert maps.tap("fc").name == "fc/Gemm"
     with pytest.raises(FileNotFoundError):
         maps.layers()
@@ -108,7 +121,7 @@ def test_concurrent_requests_for_a_layer_build_it_once(tmp_path: Path) -> None:
     file, graph = write_graph(residual_net(), tmp_path)
     everyone = Barrier(8)
     opened = Opened()
-    maps = FeatureMaps(file, graph, opened, max_prefixes=2)
+    maps = FeatureMaps(partial(onnx.load, file), graph, opened, max_prefixes=2)
 
     def ask(_: int) -> FeatureMap:
         everyone.wait(timeout=10)
@@ -133,7 +146,7 @@ def test_building_one_layer_does_not_hold_up_another(tmp_path: Path) -> None:
             assert finish.wait(timeout=10)
         return session
 
-    maps = FeatureMaps(file, graph, open_slowly, max_prefixes=2)
+    maps = FeatureMaps(partial(onnx.load, file), graph, open_slowly, max_prefixes=2)
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(maps.compute, "fc", IMAGES)
         assert building.wait(timeout=10)
@@ -153,7 +166,7 @@ def test_failure_to_open_a_prefix_is_not_kept(tmp_path: Path) -> None:
             raise failures.pop()
         return open_session(prefix)
 
-    maps = FeatureMaps(file, graph, open_or_fail, max_prefixes=2)
+    maps = FeatureMaps(partial(onnx.load, file), graph, open_or_fail, max_prefixes=2)
     with pytest.raises(MemoryError):
         maps.compute("fc", IMAGES)
     assert maps.compute("fc", IMAGES).values.shape == (10,)
@@ -252,7 +265,7 @@ def xo_convolution() -> onnx.ModelProto:
 def test_published_tables_of_the_xo_net_come_out(tmp_path: Path, layer: str, tables: str) -> None:
     """The lecture's numbers, cut toward zero to two decimals, from the lecture's picture."""
     file, graph = write_graph(xo_convolution(), tmp_path)
-    maps = FeatureMaps(file, graph, open_session, max_prefixes=1)
+    maps = FeatureMaps(partial(onnx.load, file), graph, open_session, max_prefixes=1)
     white = np.array(GOLDEN["image"])[None, :, :, None] > 0
     values = maps.compute(layer, np.where(white, 255, 0).astype(np.uint8)).values
     for channel, table in zip(values, GOLDEN[tables].values(), strict=True):

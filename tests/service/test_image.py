@@ -14,6 +14,8 @@ from PIL import Image, ImageCms
 
 from service.codecs.image import FORMATS, ImageLimits, decode_image, encode_png
 from service.contract.errors import EmptyInput, InputError, InvalidImage, TooLarge, UnsupportedMedia
+from service.contract.manifest import ImagePreprocessing
+from service.contract.preprocess import enough_px, preprocess_image
 from tests.pictures import bomb
 
 LIMITS = ImageLimits(max_pixels=1_000_000)
@@ -308,3 +310,47 @@ def test_png_round_trip() -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8)
     assert np.array_equal(decode_image(encode_png(rgb), LIMITS), rgb)
     assert np.array_equal(decode_image(encode_png(rgb[:, :, 0]), LIMITS)[:, :, 0], rgb[:, :, 0])
+
+
+ROOMY = ImageLimits(max_pixels=2_000_000)
+
+
+def photograph(width: int, height: int, **how: Any) -> bytes:
+    """Return a JPEG with large shapes and fine grain."""
+    rows, columns = np.mgrid[:height, :width]
+    waves = [128 + 90 * np.sin(columns / a) * np.cos(rows / b) for a, b in [(37, 91), (53, 29)]]
+    grain = np.random.default_rng(0).normal(0, 12, (height, width))
+    pixels = np.stack([waves[0] + grain, waves[1] + grain, waves[0]], axis=2)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", **how)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("side", "shape"), [(1000, (1200, 1600)), (600, (600, 800)), (150, (150, 200))]
+)
+def test_large_jpeg_is_decoded_no_larger_than_needed(side: int, shape: tuple[int, int]) -> None:
+    """Halved while both sides keep enough pixels, and never below that."""
+    assert decode_image(photograph(1600, 1200), ROOMY, side).shape == (*shape, 3)
+
+
+def test_reduced_decoding_hardly_shows_in_the_model_input() -> None:
+    """After resampling, pixels agree within what a JPEG's own rounding makes."""
+    spec = ImagePreprocessing(
+        color="rgb", resize="squash", height=96, width=128, mean=(0,) * 3, std=(1,) * 3
+    )
+    data = photograph(1600, 1200, quality=92)
+    whole, reduced = (
+        preprocess_image(decode_image(data, ROOMY, side), spec).astype(int)
+        for side in (None, enough_px(spec))
+    )
+    assert np.abs(whole - reduced).mean() < 1
+    assert np.abs(whole - reduced).max() <= 8
+
+
+def test_reduced_picture_still_stands_upright() -> None:
+    """The orientation is applied to what was decoded."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = photograph(1600, 800, exif=exif)
+    assert decode_image(data, ROOMY, 200).shape == (400, 200, 3)

@@ -7,13 +7,14 @@ import pytest
 
 from service.contract.errors import SetupError
 from service.contract.refusal import Refusal
+from service.device import ON_CPU
 from service.repository import load_repository
-from tests.tiny_models import change_manifest, colors_graph, sign, write_model
+from tests.tiny_models import change_manifest, colors_graph, move_weights_out, sign, write_model
 
 
 def load(root: Path) -> tuple[list[str], list[Refusal]]:
     """Return `name/version` of what is served, and the refusals."""
-    repository = load_repository(root, "cpu", 1)
+    repository = load_repository(root, ON_CPU)
     served = [f"{model.manifest.name}/{model.manifest.version}" for model in repository.models]
     return served, list(repository.refusals)
 
@@ -51,6 +52,24 @@ def newer_opset(folder: Path) -> None:
 
 def signed_nonsense(folder: Path) -> None:
     (folder / "model.onnx").write_bytes(b"nonsense")
+    sign(folder)
+
+
+def imagined_tap(folder: Path) -> None:
+    def imagine(manifest: dict[str, Any]) -> None:
+        manifest["graphs"][0]["taps"][0]["name"] = "conv/Con"
+
+    change_manifest(folder, imagine)
+
+
+def truncate_weights(folder: Path) -> None:
+    move_weights_out(folder)
+    rewrite(folder / "weights.bin", lambda data: data[:-1])
+    sign(folder)
+
+
+def nowhere(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(b"the location of nothing")
     sign(folder)
 
 
@@ -97,6 +116,29 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "opset too new": (newer_opset, "model.onnx", "needs opset 999, which is too new"),
     "no ONNX": (signed_nonsense, "model.onnx", "cannot load it"),
     "golden mismatch": (swap_golden, "golden.npz", "differs from the golden one by up to"),
+    "tap that is not there": (imagined_tap, "model.onnx", "has no tensor 'conv/Con'"),
+    "weights not listed": (
+        lambda f: move_weights_out(f, listed=()),
+        "model.onnx",
+        "has weights in the file 'weights.bin', which the manifest does not list",
+    ),
+    "weights elsewhere": (
+        lambda f: move_weights_out(f, location="../../other/1/model.onnx"),
+        "model.onnx",
+        "has weights in the file '../../other/1/model.onnx', which the manifest does not list",
+    ),
+    "changed weights": (
+        lambda f: (move_weights_out(f), rewrite(f / "weights.bin", lambda data: data + b"\0")),
+        "weights.bin",
+        "has sha256",
+    ),
+    "no weights": (
+        lambda f: (move_weights_out(f), (f / "weights.bin").unlink()),
+        "weights.bin",
+        "is missing",
+    ),
+    "weights too short": (truncate_weights, "model.onnx", "out of bounds"),
+    "no ONNX, but a location": (nowhere, "model.onnx", "is no ONNX graph"),
     "other input": (rename_input, "model.onnx", "the manifest says ['pictures']"),
     "other type": (promise_floats, "model.onnx", "is float32 (any, 3), but the manifest says"),
 }
@@ -120,7 +162,7 @@ def test_damaged_model_is_refused_and_the_others_are_served(tmp_path: Path, dama
 def test_good_models_reproduce_their_golden_outputs(tmp_path: Path) -> None:
     """What was loaded tells how near it came, and where it runs."""
     write_model(tmp_path)
-    (model,) = load_repository(tmp_path, "cpu", 1).models
+    (model,) = load_repository(tmp_path, ON_CPU).models
     assert 0 <= model.golden_difference < 1e-5
     assert model.session.execution_provider == "CPUExecutionProvider"
 

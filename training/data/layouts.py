@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.codecs.image import SUFFIXES, ImageLimits, decode_image
 from service.contract.errors import InputError, SetupError
-from training.data.pictures import DataSet, Pictures
+from training.data.pictures import DataSet, Pictures, Reader, already_decoded
 
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 LIMITS = ImageLimits(max_pixels=200_000_000)
@@ -89,10 +89,10 @@ def _is_picture(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
 
 
-def _decoder(blob: Callable[[int], bytes], names: list[str]) -> Callable[[int], NDArray[np.uint8]]:
-    def read(i: int) -> NDArray[np.uint8]:
+def _decoder(blob: Callable[[int], bytes], names: list[str]) -> Reader:
+    def read(i: int, enough_px: int | None = None) -> NDArray[np.uint8]:
         try:
-            return decode_image(blob(i), LIMITS)
+            return decode_image(blob(i), LIMITS, enough_px)
         except (InputError, OSError) as error:
             raise InvalidData(f"{names[i]}: {error}") from error
 
@@ -133,8 +133,8 @@ def _load_idx(folder: Path) -> DataSet:
     return DataSet(folder.resolve().name, classes, splits)
 
 
-def _gray_reader(images: NDArray[np.uint8]) -> Callable[[int], NDArray[np.uint8]]:
-    return lambda i: np.repeat(images[i][:, :, None], 3, axis=2)
+def _gray_reader(images: NDArray[np.uint8]) -> Reader:
+    return already_decoded(lambda i: np.repeat(images[i][:, :, None], 3, axis=2))
 
 
 def _read_idx(folder: Path, stem: str, dimensions: int) -> NDArray[np.uint8]:

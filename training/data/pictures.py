@@ -4,24 +4,40 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.contract.manifest import ImagePreprocessing
-from service.contract.preprocess import preprocess_image
+from service.contract.preprocess import enough_px, preprocess_image
+
+
+class Reader(Protocol):
+    """Decodes a picture of a split."""
+
+    def __call__(self, i: int, enough_px: int | None = None) -> NDArray[np.uint8]: ...
+
+
+def already_decoded(picture: Callable[[int], NDArray[np.uint8]]) -> Reader:
+    """Return a reader of pictures that are pixels already, so that their size is no matter."""
+
+    def read(i: int, enough_px: int | None = None) -> NDArray[np.uint8]:
+        return picture(i)
+
+    return read
 
 
 @dataclass(frozen=True)
 class Pictures:
     """Labelled pictures that are decoded when asked for.
 
-    read: decodes picture i to (H, W, 3) uint8.
+    read: decodes picture i to (H, W, 3) uint8, as `decode_image` does.
     labels: (N,) int64 class indices.
     names: what picture i is called inside the data set.
     """
 
-    read: Callable[[int], NDArray[np.uint8]]
+    read: Reader
     labels: NDArray[np.int64]
     names: Sequence[str]
 
@@ -31,7 +47,11 @@ class Pictures:
     def subset(self, indices: NDArray[np.int64]) -> "Pictures":
         """Return the pictures at `indices`, in that order."""
         names = [self.names[i] for i in indices]
-        return Pictures(lambda i: self.read(int(indices[i])), self.labels[indices], names)
+
+        def read(i: int, enough_px: int | None = None) -> NDArray[np.uint8]:
+            return self.read(int(indices[i]), enough_px)
+
+        return Pictures(read, self.labels[indices], names)
 
     def model_inputs(self, spec: ImagePreprocessing) -> NDArray[np.uint8]:
         """Return all pictures as model inputs (N, height, width, C) uint8, as served."""
@@ -39,7 +59,7 @@ class Pictures:
         inputs = np.empty(shape, np.uint8)
 
         def fill(i: int) -> None:
-            inputs[i] = preprocess_image(self.read(i), spec)
+            inputs[i] = preprocess_image(self.read(i, enough_px(spec)), spec)
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(fill, range(len(self))))

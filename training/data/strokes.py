@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from training.data.pictures import DataSet, Pictures
+from training.data.pictures import DataSet, Pictures, already_decoded
 
 SIZE = 9
 CLASSES = ("O", "X")
@@ -58,7 +58,7 @@ def _draw(count: int, seed: int, unwanted: set[bytes]) -> Pictures:
             images.append(image)
             labels.append(label)
     names = [f"stroke[{seed}:{i}]" for i in range(count)]
-    return Pictures(images.__getitem__, np.array(labels, np.int64), names)
+    return Pictures(already_decoded(images.__getitem__), np.array(labels, np.int64), names)
 
 
 def _cross(half: float, aspect: float) -> list[NDArray[np.float64]]:

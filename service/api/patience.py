@@ -1,0 +1,84 @@
+"""How long an answer is waited for: as long as the client is there and its time is not over."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+
+from service.api.condition import Condition
+from service.api.state import State
+from service.batching import Ran, Ticket
+from service.contract.errors import DeviceFault, InvalidParameter
+
+Out = TypeVar("Out")
+
+HEADER = "x-request-timeout-ms"
+TIMEOUT: dict[str, Any] = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Milliseconds after which the answer is of no use; then 504 is answered.",
+    "schema": {"type": "number", "exclusiveMinimum": 0},
+}
+# Most answers are there before this, and need no look at whether the client still is.
+_NOTICE_S = 0.05
+
+
+def timeout_s(request: Request, most_ms: float) -> float:
+    """Return the seconds that the answer may take: what the client asks for, within `most_ms`.
+
+    Raises: InvalidParameter if the header is no positive number.
+    """
+    asked = request.headers.get(HEADER)
+    if asked is None:
+        return most_ms / 1000
+    try:
+        asked_ms = float(asked)
+    except ValueError:
+        asked_ms = 0.0
+    if not asked_ms > 0:
+        raise InvalidParameter(f"{HEADER} must be a positive number of milliseconds.")
+    return min(asked_ms, most_ms) / 1000
+
+
+async def do(work: Callable[[], Any], request: Request, state: State) -> Any:
+    """Have a runner do the work when its turn comes; return or raise what it does."""
+    ticket = state.chores.enqueue([work], timeout_s(request, state.request_timeout_ms))
+    (outcome,) = await outcomes(request, ticket, state.condition)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome.output
+
+
+async def outcomes(
+    request: Request, ticket: Ticket[Out], condition: Condition
+) -> list[Ran[Out] | Exception]:
+    """Return the ticket's outcomes; what has not begun when the client leaves is dropped.
+
+    A broken device is latched.
+
+    The body must have been read. Raises: as `Ticket.outcomes`; ClientDisconnect.
+    """
+    watching: list[asyncio.Task[None]] = []
+
+    def watch() -> None:
+        watching.append(ticket.loop.create_task(_abandon_if_left(request, ticket)))
+
+    timer = ticket.loop.call_later(_NOTICE_S, watch)
+    try:
+        answers = await ticket.outcomes()
+    finally:
+        timer.cancel()
+        for task in watching:
+            task.cancel()
+    for answer in answers:
+        if isinstance(answer, DeviceFault):
+            condition.latch(str(answer))
+    return answers
+
+
+async def _abandon_if_left(request: Request, ticket: Ticket[Any]) -> None:
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        ticket.abandon(ClientDisconnect())

@@ -1,0 +1,89 @@
+"""GET metrics: what an operator watches, in Prometheus' format; every figure is of this process."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from platform import python_version
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
+from starlette.concurrency import run_in_threadpool
+
+from service.api.metrics import VERSION_LABELS
+from service.api.state import PROBLEMS, State
+from service.tasks.catalog import ServedModel
+from service.version import VERSION
+
+router = APIRouter(responses=PROBLEMS)
+
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics(request: Request) -> Response:
+    """Answer with every figure in the format that Prometheus scrapes."""
+    registry = request.app.state.convscope.metrics.registry
+    text = await run_in_threadpool(generate_latest, registry)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+class Gauges:
+    """A collector of what is read when somebody asks, not counted along the way."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        state = self._state
+        yield _gauge("in_flight", "Requests being answered.", [((), state.metrics.in_flight)])
+        accepting = [((), int(state.condition.obstacle is None))]
+        yield _gauge("accepting", "1 unless shutting down or broken.", accepting)
+        running = [((VERSION, python_version()), 1)]
+        yield _gauge("build_info", "What runs here.", running, ("version", "python"))
+        yield from _of_models(state)
+
+
+def _of_models(state: State) -> Iterator[Metric]:
+    ready = state.catalog.ready
+    waiting = [(model.labels, model.queue.waiting) for model in ready]
+    yield _gauge("queue_depth", "Items that wait.", waiting, VERSION_LABELS)
+    in_hand = [(model.labels, model.queue.in_hand) for model in ready]
+    yield _gauge("in_hand", "Items being prepared or run.", in_hand, VERSION_LABELS)
+    states = [((*model.labels, model.manifest.task), 1) for model in ready]
+    what = "1 for every version that answers."
+    yield _gauge("model_ready", what, states, (*VERSION_LABELS, "task"))
+    refused = [((), len(state.catalog.refusals))]
+    yield _gauge("models_refused", "Versions that break the contract now.", refused)
+    yield _batch_sizes(ready)
+    chores = [((), state.chores.waiting + state.chores.in_hand)]
+    yield _gauge("chores", "Feature maps and the like that wait or are worked on.", chores)
+
+
+def _batch_sizes(models: Iterable[ServedModel]) -> Metric:
+    family = HistogramMetricFamily(
+        "convscope_batch_size",
+        "Items that were run together, for each batch.",
+        labels=VERSION_LABELS,
+    )
+    for model in models:
+        counts = dict(model.queue.batches)
+        within = [sum(n for size, n in counts.items() if size <= limit) for limit in _SIZES]
+        buckets = [(str(limit), n) for limit, n in zip(_SIZES, within, strict=True)]
+        items = sum(size * n for size, n in counts.items())
+        family.add_metric(model.labels, [*buckets, ("+Inf", sum(counts.values()))], items)
+    return family
+
+
+def _gauge(
+    name: str,
+    what: str,
+    values: Iterable[tuple[Sequence[str], float]],
+    labels: tuple[str, ...] = (),
+) -> Metric:
+    family = GaugeMetricFamily(f"convscope_{name}", what, labels=labels)
+    for of, value in values:
+        family.add_metric(of, value)
+    return family

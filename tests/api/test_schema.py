@@ -1,0 +1,35 @@
+"""The OpenAPI document against the server: whatever it allows, and what it does not, is sent."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.api.real_server import start, stop
+from tests.tiny_models import write_model
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+KEY = "a-key-for-the-admin-of-this-test"
+
+
+def test_every_answer_is_one_that_the_document_promises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No server error, no undocumented status, media type or shape, in over a thousand cases."""
+    write_model(tmp_path / "models")
+    monkeypatch.setenv("CONVSCOPE_ADMIN_KEYS", KEY)
+    server = start(tmp_path / "models")
+    command = [
+        *(str(Path(sys.executable).parent / "st"), "--config-file", str(CONFIG), "run"),
+        *(f"{server.url}/openapi.json", "--checks", "all", "--max-examples", "150"),
+        *("--header", f"x-api-key: {KEY}", "--output-truncate", "false"),
+        *("--phases", "examples,coverage,fuzzing", "--seed", "1", "--workers", "2"),
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert stop(server) == 0
+    assert done.returncode == 0, done.stdout
+    cases = re.search(r"(\d+) generated", done.stdout)
+    assert cases
+    assert int(cases[1]) > 1000
