@@ -99,7 +99,9 @@ class Ticket(Generic[Out]):
             if timer is not None:
                 timer.cancel()
             self._queue.forget(self)
-        return [job.outcome for job in self.jobs if job.outcome is not None]
+            # Ticket and jobs know each other: a circle, which would keep what they hold alive.
+            jobs, self.jobs = self.jobs, []
+        return [job.outcome for job in jobs if job.outcome is not None]
 
     def abandon(self, error: Exception) -> None:
         """Answer with the error and drop what has not begun; too late, it does nothing."""

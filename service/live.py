@@ -29,8 +29,8 @@ _Loads = Callable[[Iterable[Holding]], Iterator[Holding]]
 class Changes(NamedTuple):
     """What came and went, as `name/version`.
 
-    loaded: with new content too.
-    refused: what went on being served in its place, if anything did, still is.
+    loaded: what has new content too.
+    refused: where an earlier content was served, it still is.
     """
 
     loaded: tuple[str, ...] = ()
@@ -208,18 +208,18 @@ def _asked(holdings: Holdings, name: str, version: int | None) -> list[Holding]:
 
 def _compare(before: Holdings, after: Holdings) -> Changes:
     served_before = {folder: holding.served for folder, holding in before.items()}
+    served_after = {folder: holding.served for folder, holding in after.items()}
     refused_before = {id(holding.refusal) for holding in before.values()}
-    serving = {folder for folder, holding in after.items() if holding.served}
     return Changes(
         loaded=tuple(
-            after[folder].shown_as
-            for folder in after
-            if folder in serving and after[folder].served is not served_before.get(folder)
+            holding.shown_as
+            for folder, holding in after.items()
+            if holding.served and holding.served is not served_before.get(folder)
         ),
         unloaded=tuple(
-            before[folder].shown_as
-            for folder in before
-            if before[folder].served and folder not in serving
+            holding.shown_as
+            for folder, holding in before.items()
+            if holding.served and not served_after.get(folder)
         ),
         refused=tuple(
             holding.shown_as

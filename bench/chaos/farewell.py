@@ -59,7 +59,8 @@ class _Clients:
     A client cannot see what a server has read, but the kernel tells enough. A connection that
     is closed with bytes in it that nobody read is reset, so a reset means that the request was
     not taken. If the connection was closed before the request was written, the kernel knows it
-    right after. What ends in any other way without an answer was taken and lost.
+    right after. What ends in any other way without an answer was taken and lost. (The server
+    itself never asks for a reset, which could be taken for the first.)
     Source: RFC 1122, 4.2.2.13; tcp_close() in Linux, net/ipv4/tcp.c.
     """
 

@@ -1,5 +1,6 @@
 """What is sent to the bundled models: pictures of about the size that each was made for."""
 
+import functools
 import io
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +13,7 @@ _SAMPLES = ROOT / "docs" / "samples"
 _GRAIN = 12.0  # grey levels, standard deviation: flat pictures would be too easy to decode
 
 
+@functools.cache
 def pictures() -> Mapping[str, Sequence[bytes]]:
     """Return encoded pictures by the name of the model that they are for."""
     cat = (_SAMPLES / "cat.jpg").read_bytes()

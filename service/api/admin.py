@@ -1,14 +1,20 @@
 """POST load, unload, rescan: change what is served; for those with an admin key."""
 
-from fastapi import APIRouter, Depends
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
 
 from service.api.keys import require_admin
 from service.api.models import describe
 from service.api.schemas import ChangesOut
-from service.api.state import PROBLEMS, CurrentState, State, Version
+from service.api.state import PROBLEMS, CurrentState, State
 from service.live import Changes
 
 router = APIRouter(responses=PROBLEMS, dependencies=[Depends(require_admin)])
+
+Version = Annotated[
+    int | None, Query(ge=1, le=10**9, description="Only that version; unset, the whole model.")
+]
 
 
 @router.post("/v1/models:rescan")

@@ -100,7 +100,10 @@ def classification_out(
     """
     return {
         "model": {"name": model.manifest.name, "version": model.manifest.version},
-        "predictions": [prediction._asdict() for prediction in predictions],
+        "predictions": [
+            {"label": label, "class_index": class_index, "probability": probability}
+            for label, class_index, probability in predictions
+        ],
         "timing": {
             "decode_ms": round(timing.decode_ms, 3),
             "queue_ms": round(timing.queue_ms, 3),

@@ -12,7 +12,7 @@ from service.api.accept import choose_media_type
 from service.api.body import read_files
 from service.api.patience import TIMEOUT, do
 from service.api.schemas import FeatureMapOut, LayerOut, LayersOut, TotalsOut
-from service.api.state import PICTURES, PROBLEMS, CurrentState, Version, ref
+from service.api.state import PICTURE, PROBLEMS, CurrentState, Version, ref
 from service.contract.errors import InvalidParameter
 from service.tasks.catalog import ServedModel
 from service.tasks.channels import parse_channels
@@ -39,7 +39,7 @@ async def layers(
 
 @router.post(
     "/v1/models/{name}/feature-maps",
-    openapi_extra={**PICTURES, "parameters": [TIMEOUT]},
+    openapi_extra={**PICTURE, "parameters": [TIMEOUT]},
     response_class=Response,
     responses={
         200: {

@@ -111,7 +111,7 @@ class ModelList(BaseModel):
 class ChangesOut(BaseModel):
     """What came and went, as name/version, and how the models that were asked for are now.
 
-    refused: what goes on being served in its place, if anything does, is among the versions.
+    refused: why is told among the versions; where an earlier content was served, it still is.
     """
 
     loaded: tuple[str, ...]

@@ -64,27 +64,21 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     "503": {"description": "Not now: a full queue, or a model not ready.", "content": _PROBLEM},
     "504": {"description": "The answer would come too late.", "content": _PROBLEM},
 }
-PICTURES: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "string", "format": "binary"},
-                        }
-                    },
-                }
-            },
-        },
+_FILE = {"type": "string", "format": "binary"}
+
+
+def _body(file: dict[str, Any]) -> dict[str, Any]:
+    form = {"type": "object", "required": ["file"], "properties": {"file": file}}
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"image/*": {"schema": _FILE}, "multipart/form-data": {"schema": form}},
+        }
     }
-}
+
+
+PICTURE = _body(_FILE)
+PICTURES = _body({"type": "array", "minItems": 1, "items": _FILE})
 
 
 def ref(model: ServedModel) -> ModelRef:

@@ -27,6 +27,6 @@ def top_predictions(
     [Prediction(label='bee', class_index=1, probability=0.5), \
 Prediction(label='cat', class_index=2, probability=0.3)]
     """
-    order = np.argsort(-probabilities, kind="stable")[:top_k]
+    order = (-probabilities).argsort(kind="stable")[:top_k]
     found = zip(order.tolist(), probabilities[order].tolist(), strict=True)
     return [Prediction(labels[index], index, probability) for index, probability in found]

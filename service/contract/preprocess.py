@@ -53,7 +53,8 @@ def _squash(image: Image.Image, spec: ImagePreprocessing) -> Image.Image:
 def _shortest_side_center_crop(image: Image.Image, spec: ImagePreprocessing) -> Image.Image:
     """Resample the largest centred box of the target's shape, shrunk to crop_fraction."""
     scale = min(image.width / spec.width, image.height / spec.height) * spec.crop_fraction
-    width, height = spec.width * scale, spec.height * scale
+    # rounding may make the box wider than the picture by the last bit
+    width, height = min(image.width, spec.width * scale), min(image.height, spec.height * scale)
     left, top = (image.width - width) / 2, (image.height - height) / 2
     box = (left, top, left + width, top + height)
     return _resample(image, (spec.width, spec.height), box)
