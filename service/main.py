@@ -17,6 +17,7 @@ from service.api.budget import ByteBudget
 from service.api.condition import Condition
 from service.api.cors import allow_origins
 from service.api.keys import Guard, KeyRing, read_keys
+from service.api.lean import shorten
 from service.api.metrics import Meter, Metrics
 from service.api.scrape import Gauges
 from service.api.state import PROBLEMS, State
@@ -87,6 +88,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _surround(app: FastAPI, settings: Settings, keys: KeyRing) -> None:
     """Put around the routes what every request passes, from the inside out."""
+    if not settings.tracing:  # FastAPI traces the long way only
+        shorten(app)
     problems.install(app)
     if keys.locks:
         app.add_middleware(Guard, keys)

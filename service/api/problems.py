@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -94,10 +94,16 @@ def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Respo
 def install(app: FastAPI) -> None:
     """Make every error of the application a problem."""
     app.add_middleware(LastResort)
-    app.add_exception_handler(ConvscopeError, _on_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def handle(request: Request, error: Exception) -> Response:
+    """Return the answer to a request that failed so; raises the error if nobody foresaw it."""
+    for kind in type(error).__mro__:
+        if kind in _HANDLERS:
+            return await _HANDLERS[kind](request, error)
+    raise error
 
 
 class LastResort:
@@ -166,6 +172,14 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 async def _on_disconnect(request: Request, _: Exception) -> Response:
     detail = "The client went away before its request was complete."
     return respond(_problem("incomplete-request", 400, detail, request_id_of(request.scope)))
+
+
+_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    ConvscopeError: _on_error,
+    RequestValidationError: _on_invalid_request,
+    HTTPException: _on_http_exception,
+    ClientDisconnect: _on_disconnect,
+}
 
 
 def _problem(

@@ -104,6 +104,7 @@ def _uvicorn_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         lifespan="off",
         http=bounded_protocol(_peer_limits(settings)),
         ws="none",
+        proxy_headers=False,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s),
         server_header=False,
