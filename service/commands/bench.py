@@ -2,14 +2,14 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import click
 
-from service.codecs.image import SUFFIXES
+from service.commands.pictures import picture_files
 from service.load import (
     Answer,
     InvalidTarget,
@@ -123,19 +123,9 @@ def _target(url: str, model: str | None, task: str, api_key: str | None) -> Targ
 
 def _read(paths: tuple[Path, ...]) -> list[bytes]:
     try:
-        bodies = [file.read_bytes() for path in paths for file in _files(path)]
+        return [file.read_bytes() for file in picture_files(paths)]
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
-    if not bodies:
-        raise click.ClickException(f"There are no pictures in {', '.join(map(str, paths))}.")
-    return bodies
-
-
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-    else:
-        yield path
 
 
 def _described(bodies: list[bytes]) -> str:

@@ -1,16 +1,15 @@
 """`convscope predict`."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from service.api.classify import classification_out
-from service.codecs.image import SUFFIXES
 from service.commands.catalog import catalog_for
 from service.commands.options import LOADING, settings_options
+from service.commands.pictures import picture_files
 from service.contract.errors import ConvscopeError
 from service.tasks.catalog import ServedModel
 
@@ -39,9 +38,7 @@ def predict(
         served = catalog.get(model or catalog.default().manifest.name, version)
     except ConvscopeError as error:
         raise click.ClickException(str(error)) from error
-    files = list(_files(paths))
-    if not files:
-        raise click.ClickException(f"There are no pictures in {', '.join(map(str, paths))}.")
+    files = picture_files(paths)
     results, failed = [], False
     for file in files:
         outcome = _classify(served, file, top_k)
@@ -54,14 +51,6 @@ def predict(
         click.echo(json.dumps({"results": results}, indent=1))
     if failed:
         raise SystemExit(1)
-
-
-def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-        else:
-            yield path
 
 
 def _classify(model: ServedModel, file: Path, top_k: int) -> dict[str, Any] | Exception:

@@ -47,6 +47,11 @@ def start(root: Path, *flags: str) -> Server:
 
 def stop(server: Server, how: signal.Signals = signal.SIGTERM) -> int:
     server.process.send_signal(how)
+    return ended(server)
+
+
+def ended(server: Server) -> int:
+    """Wait until the server, which has been told to, ends; return its exit code."""
     code = server.process.wait(timeout=30)
     assert server.process.stdout
     server.process.stdout.close()
