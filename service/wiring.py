@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from service.device import Gpu, Placement, Threads
 from service.graph.external import ModelProto, parse_graph
 from service.live import LiveCatalog
 from service.loader import LoadedModel, load_version, reread_graph
+from service.memory import give_back
 from service.places import Place
 from service.policy import read_policy
 from service.runners import Runners
@@ -100,7 +102,7 @@ def serve_model(model: LoadedModel, settings: Settings, runners: Runners) -> Ser
         memory_bytes=model.graph_bytes * (2 if model.session.has_two else 1),
         features=FeatureMaps(read, graph, open_prefix, settings.max_prefix_models),
         queue=Batcher(classifier.prepare, classifier.run, runners, _rules(model, settings)),
-        release=model.session.close,
+        release=partial(_release, model),
     )
 
 
@@ -108,6 +110,11 @@ def open_chores(settings: Settings, runners: Runners) -> Batcher[Callable[[], An
     """Return the queue for work that is done one by one, such as feature maps."""
     rules = BatchRules(max_batch_size=1, max_queue=settings.max_queue)
     return Batcher(lambda work: (None, work), lambda works, _: [works[0]()], runners, rules)
+
+
+def _release(model: LoadedModel) -> None:
+    model.session.close()
+    give_back()
 
 
 def _rules(model: LoadedModel, settings: Settings) -> BatchRules:

@@ -49,6 +49,12 @@ class ModelEvents:
                 self.done += 1
                 await asyncio.sleep(every_s if time.perf_counter() < end else 0)
 
+    async def renew(self) -> None:
+        """Load every model anew, so that none remembers what was asked of it."""
+        for name, version in [(_NAME, self._version), *((other, 1) for other in _OTHERS)]:
+            await self._expect(f"/v1/models/{name}/unload", unloaded=[f"{name}/{version}"])
+            await self._expect(f"/v1/models/{name}/load", loaded=[f"{name}/{version}"])
+
     async def _push(self) -> None:
         """A new version appears in one step, as it should."""
         self._version += 1

@@ -15,6 +15,7 @@ from bench.chaos.loops import Act, closed_loop, open_loop
 from bench.chaos.pictures import pictures
 from bench.chaos.pool import Pool
 from bench.chaos.server import Server
+from bench.chaos.stall import stall_watched
 from bench.chaos.verdict import Check
 from service.load.report import latency_ms
 from service.load.run import LOOP_FACTORY
@@ -34,7 +35,7 @@ class Stretch:
 
     ledger: all that was sent. measured: what was due after the warm-up.
     goodput: ok answers that came after it, a second. sent: requests that were due, a second.
-    client_cores: processors that making the load took.
+    client_cores: processors that making the load took. stall_s: how long it stood still at worst.
     """
 
     ledger: Ledger
@@ -42,6 +43,7 @@ class Stretch:
     goodput: float
     sent: float
     client_cores: float
+    stall_s: float
 
     @property
     def p99_ms(self) -> float:
@@ -83,12 +85,20 @@ def _asking(pool: Pool) -> Act:
 async def _measured(ledger: Ledger, loop: Coroutine[Any, Any, None], seconds: float) -> Stretch:
     """Run the loop and cut its warm-up off."""
     started, cpu_s = time.perf_counter(), time.process_time()
-    await loop
+    async with stall_watched() as stall:
+        await loop
     cores = (time.process_time() - cpu_s) / (time.perf_counter() - started)
     begin = started + _WARMUP_S
     measured = ledger.where(lambda entry: entry.due >= begin)
     came = ledger.where(lambda entry: entry.ok and begin <= entry.done < begin + seconds)
-    return Stretch(ledger, measured, len(came) / seconds, len(measured) / seconds, cores)
+    return Stretch(
+        ledger,
+        measured,
+        len(came) / seconds,
+        len(measured) / seconds,
+        cores,
+        stall.longest_s,
+    )
 
 
 @contextmanager
@@ -118,8 +128,13 @@ def _of_steady(steady: Stretch) -> list[Check]:
         Check(phase, "goodput", f"{steady.goodput:.0f}/s of {steady.sent:.0f}/s"),
         Check(phase, "p99", f"{steady.p99_ms:.1f} ms"),
         Check(phase, "not answered 200", told(bad)),
-        Check(phase, "the load's own processors", f"{steady.client_cores:.2f}"),
+        _of_load(phase, steady),
     ]
+
+
+def _of_load(phase: str, stretch: Stretch) -> Check:
+    told = f"{stretch.client_cores:.2f} processors, stood still for {stretch.stall_s * 1000:.0f} ms"
+    return Check(phase, "the load itself", told)
 
 
 def _of_twice(peak: Stretch, steady: Stretch, twice: Stretch) -> list[Check]:
@@ -155,5 +170,5 @@ def _of_twice(peak: Stretch, steady: Stretch, twice: Stretch) -> list[Check]:
         Check(phase, "neither 200, 504 nor such a 503", told(bad), "none", not bad),
         Check(phase, "not answered exactly once", told(not_once), "none", not not_once),
         Check(phase, "answers that nobody asked for", str(odd), "0", not odd),
-        Check(phase, "the load's own processors", f"{twice.client_cores:.2f}"),
+        _of_load(phase, twice),
     ]

@@ -18,10 +18,13 @@ from bench.chaos.letter import Letter, letter
 from bench.chaos.loops import closed_loop, open_loop
 from bench.chaos.pool import Pool
 from bench.chaos.server import Server
-from bench.chaos.vitals import Vitals, vitals_of, watch
+from bench.chaos.stall import stall_watched
+from bench.chaos.vitals import Vitals, level_of, watch
 
 _CONCURRENCY = 32
 _LOAD = 0.8
+# Share of the time after which memory is first looked at.
+_WARM = 0.2
 # Shares of everything that is done.
 _HOSTILE, _LEAVERS = 0.10, 0.05
 _FLOOD_EVERY_S = 15.0
@@ -35,11 +38,15 @@ _REST_S = 20.0
 class Soak:
     """What was seen.
 
-    began: `time.perf_counter` when the traffic did; seconds: how long it went on.
+    peak: good requests a second that were answered well when nobody held back.
+    began: `time.perf_counter` when the chaos did; seconds: how long it went on.
     leavers: how many clients went away. events, complaints: of ModelEvents.
-    samples: of the process, from time to time. before, after: at rest.
+    samples: of the process, while it was busy.
+    early, late: at rest, all models loaded anew and everything asked for once: after the
+        first fifth of the time, and at the end.
     left_over: what the server says is still under way at the end, by metric; None if it
         does not say it.
+    stall_s: how long the load itself stood still at worst.
     """
 
     ledger: Ledger
@@ -50,9 +57,10 @@ class Soak:
     events: int
     complaints: Sequence[str]
     samples: Sequence[Vitals]
-    before: Vitals
-    after: Vitals
+    early: Vitals
+    late: Vitals
     left_over: dict[str, float] | None
+    stall_s: float
 
 
 async def soak(server: Server, seconds: float, calibration_s: float, seed: int = 0) -> Soak:
@@ -62,31 +70,25 @@ async def soak(server: Server, seconds: float, calibration_s: float, seed: int =
     """
     traffic = _Traffic(server, seed)
     peak = await traffic.calibrate(calibration_s)
-    pid = server.process.pid
-    await traffic.rest()
-    before = vitals_of(pid)
-    samples: list[Vitals] = []
-    watching = asyncio.create_task(watch(pid, samples))
     began = time.perf_counter()
-    events = ModelEvents(server.models, traffic.pool, traffic.dice)
-    async with asyncio.TaskGroup() as together:
-        together.create_task(events.run(seconds, _EVENT_EVERY_S))
-        together.create_task(traffic.floods(seconds))
-        together.create_task(open_loop(_LOAD * peak, seconds, traffic.act, seed))
-    watching.cancel()
-    left_over = await traffic.rest()
+    async with stall_watched() as stall:
+        await traffic.chaos(_WARM * seconds, _LOAD * peak)
+        early, _ = await traffic.level()
+        await traffic.chaos((1 - _WARM) * seconds, _LOAD * peak)
+        late, left_over = await traffic.level()
     return Soak(
         traffic.ledger,
         peak,
         began,
         seconds,
         traffic.leavers,
-        events.done,
-        events.complaints,
-        samples,
-        before,
-        vitals_of(pid),
+        traffic.events.done,
+        traffic.events.complaints,
+        traffic.samples,
+        early,
+        late,
         left_over,
+        stall.longest_s,
     )
 
 
@@ -97,7 +99,10 @@ class _Traffic:
         self.ledger = Ledger("soak")
         self.pool = Pool(server.port, self.ledger)
         self.dice = random.Random(seed)
+        self.events = ModelEvents(server.models, self.pool, self.dice)
+        self.samples: list[Vitals] = []
         self.leavers = 0
+        self._pid = server.process.pid
         self._benign = _Bag(benign_groups(), self.dice)
         self._hostile = _Bag(hostile_groups(), self.dice)
 
@@ -106,14 +111,39 @@ class _Traffic:
 
         Before that everything is asked for once, so that the server's caches are full.
         """
-        for one in self._benign.all:
-            await self.pool.exchange(one, time.perf_counter())
+        await self._everything_once()
         before, started = len(self.ledger.entries), time.perf_counter()
         await closed_loop(_CONCURRENCY, seconds, self._good)
         fresh = self.ledger.entries[before:]
         return sum(entry.ok for entry in fresh) / (time.perf_counter() - started)
 
-    async def act(self, due: float) -> None:
+    async def chaos(self, seconds: float, rate: float) -> None:
+        """Do so much a second for so long, while models come and go."""
+        watching = asyncio.create_task(watch(self._pid, self.samples))
+        async with asyncio.TaskGroup() as together:
+            together.create_task(self.events.run(seconds, _EVENT_EVERY_S))
+            together.create_task(self._floods(seconds))
+            together.create_task(open_loop(rate, seconds, self._act, self.dice.randrange(2**32)))
+        watching.cancel()
+
+    async def level(self) -> tuple[Vitals, dict[str, float] | None]:
+        """Return what the process holds at rest, and what it says is still under way.
+
+        Every model is loaded anew before, and everything asked for once: a model holds on to
+        memory for the largest batch that it ever had and for the layers that were last asked
+        for, so that in traffic its size is chance.
+        """
+        left_over = await self._rest()
+        await self.events.renew()
+        await self._everything_once()
+        await self._rest()
+        return await level_of(self._pid), left_over
+
+    async def _everything_once(self) -> None:
+        for one in self._benign.all:
+            await self.pool.exchange(one, time.perf_counter())
+
+    async def _act(self, due: float) -> None:
         """Do something: mostly good, sometimes not."""
         chance = self.dice.random()
         if chance < _HOSTILE:
@@ -124,14 +154,14 @@ class _Traffic:
         else:
             await self._good(due)
 
-    async def floods(self, seconds: float) -> None:
+    async def _floods(self, seconds: float) -> None:
         """Send a body of 300 MB from time to time, as fast as it is taken."""
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             await self._flood(flood())
             await asyncio.sleep(min(_FLOOD_EVERY_S, max(0.0, end - time.perf_counter())))
 
-    async def rest(self) -> dict[str, float] | None:
+    async def _rest(self) -> dict[str, float] | None:
         """Wait until nothing is under way; return what is all the same, after a while."""
         end = time.perf_counter() + _REST_S
         while True:

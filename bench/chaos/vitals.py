@@ -2,22 +2,20 @@
 
 import asyncio
 import re
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 _EVERY_S = 0.5
+_SAMPLES = 5
 
 
 class Vitals(NamedTuple):
-    """rss_mib: memory that it has in RAM. files: open descriptors. at: `time.perf_counter`."""
+    """rss_mib: memory that it has in RAM. files: open descriptors."""
 
     rss_mib: float
     threads: float
     files: float
-    at: float
 
 
 def vitals_of(pid: int) -> Vitals:
@@ -26,7 +24,7 @@ def vitals_of(pid: int) -> Vitals:
     status = (process / "status").read_text()
     files = sum(1 for _ in (process / "fd").iterdir())
     rss_kib, threads = _field(status, "VmRSS"), _field(status, "Threads")
-    return Vitals(rss_kib / 1024, threads, files, time.perf_counter())
+    return Vitals(rss_kib / 1024, threads, files)
 
 
 def started_at(pid: int) -> int:
@@ -42,8 +40,12 @@ async def watch(pid: int, samples: list[Vitals]) -> None:
         await asyncio.sleep(_EVERY_S)
 
 
-def medians(samples: Sequence[Vitals]) -> Vitals:
-    """Return the median of each figure; there must be a sample."""
+async def level_of(pid: int) -> Vitals:
+    """Return the medians of some samples of a process that rests."""
+    samples = []
+    for _ in range(_SAMPLES):
+        samples.append(vitals_of(pid))
+        await asyncio.sleep(_EVERY_S)
     return Vitals(*(median(figures) for figures in zip(*samples, strict=True)))
 
 

@@ -22,6 +22,7 @@ from service.commands.unread import keep_unsent_here
 from service.contract.errors import SetupError
 from service.logs import configure_logs
 from service.main import create_app
+from service.memory import few_arenas
 from service.settings import Settings
 from service.version import VERSION
 
@@ -31,6 +32,7 @@ from service.version import VERSION
 def serve(**flags: Any) -> None:
     """Serve the models of a folder over HTTP."""
     settings = read_settings(flags)
+    few_arenas()
     try:
         with _listen(settings) as listener:
             configure_logs(settings.log_level, settings.log_format)
