@@ -1,7 +1,6 @@
 """`convscope serve`."""
 
 import asyncio
-import gc
 import math
 import signal
 import socket
@@ -22,7 +21,7 @@ from service.commands.unread import keep_unsent_here
 from service.contract.errors import SetupError
 from service.logs import configure_logs
 from service.main import create_app
-from service.memory import few_arenas
+from service.memory import few_arenas, settle
 from service.settings import Settings
 from service.version import VERSION
 
@@ -50,23 +49,12 @@ def serve(**flags: Any) -> None:
 async def _run(server: "_Server", app: FastAPI, listener: socket.socket) -> None:
     # Entered here and not by uvicorn, which would print a traceback where a sentence is wanted.
     async with app.router.lifespan_context(app):
-        _settle_memory()
+        settle()
         server.greeting = _greeting(app.state.convscope, listener)
         # Uvicorn stops on these and then raises them again, which must not skip the clean-up.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         await server.serve(sockets=[listener])
-
-
-def _settle_memory() -> None:
-    """Have the garbage collector pass over what is here to stay, and come less often.
-
-    Searching all libraries and models again and again took a fifth of the event loop's time and
-    doubled the slowest answers (bench/RESULTS.md).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(5_000, 20, 20)
 
 
 class _Server(uvicorn.Server):
