@@ -67,15 +67,15 @@ def problem_of(error: Exception, request_id: str) -> Problem:
         _logger.error("request %s failed", request_id, exc_info=error)
         detail = f"Something went wrong here; the server's log has it under {request_id}."
         return _problem("internal-error", 500, detail, request_id, "Internal error")
-    problem = _problem(_slug(type(error)), known[0], str(error), request_id)
+    problem = _problem(_slug(type(error).__name__), known[0], str(error), request_id)
     if isinstance(error, NotServed):
         problem.nearest = list(error.nearest)
     return problem
 
 
 @functools.cache
-def _slug(kind: type[Exception]) -> str:
-    return re.sub(r"(?<!^)([A-Z])", r"-\1", kind.__name__).lower()
+def _slug(name: str) -> str:
+    return re.sub(r"(?<!^)([A-Z])", r"-\1", name).lower()
 
 
 def not_ready(detail: str, request_id: str) -> Problem:
