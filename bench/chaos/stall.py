@@ -1,4 +1,4 @@
-"""How long the event loop that makes the load stood still: no server's fault, but in its figures."""
+"""How long the loop that makes the load stood still: not the server's fault, but in its figures."""
 
 import asyncio
 import time
