@@ -10,6 +10,7 @@ puts the table into bench/RESULTS.md.
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -34,6 +35,8 @@ _FAREWELLS = 5
 def main() -> int:
     """Do all phases, report, and return the exit code."""
     options = _options()
+    # or the server would be left behind
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     how = f"`{' '.join(['python -m bench.chaos', *sys.argv[1:]])}`. {describe_machine(_PACKAGES)}"
     total_s = options.minutes * 60
     part_s = min(_LONGEST_S, total_s * _SHARE)

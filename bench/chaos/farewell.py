@@ -60,7 +60,7 @@ class _Clients:
     is closed with bytes in it that nobody read is reset, so a reset means that the request was
     not taken. If the connection was closed before the request was written, the kernel knows it
     right after. What ends in any other way without an answer was taken and lost. (The server
-    itself never asks for a reset, which could be taken for the first.)
+    itself resets only who does not read its answer; these clients do.)
     Source: RFC 1122, 4.2.2.13; tcp_close() in Linux, net/ipv4/tcp.c.
     """
 

@@ -29,7 +29,7 @@ _WARM = 0.2
 _HOSTILE, _LEAVERS = 0.10, 0.05
 _FLOOD_EVERY_S = 15.0
 _EVENT_EVERY_S = 2.0
-# What may still be under way when all is quiet: the scrape that asks.
+# Gauges that must be nothing when all is quiet.
 _UNDER_WAY = ("convscope_queue_depth", "convscope_in_hand", "convscope_chores")
 _REST_S = 20.0
 
