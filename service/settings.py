@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         32, description="Pictures of one model that are run together at most."
     )
     max_queue: Annotated[int, Field(ge=1)] = Field(
-        40, description="Pictures that may wait for a model; more are answered 503 at once."
+        32, description="Pictures that may wait for a model; more are answered 503 at once."
     )
     max_queue_delay_ms: Annotated[float, Field(ge=0)] = Field(
         0, description="How long a picture is held back for company; 0: never."
