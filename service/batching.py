@@ -180,13 +180,14 @@ class Batcher(Generic[Raw, Out]):
         if self._closed:
             raise ModelNotReady("The model is being unloaded.")
         ticket: Ticket[Out] = Ticket(self, raws, timeout_s)
+        # before any runner can see it
+        ticket.held_back = self._rules.max_queue_delay_ms > 0
         with self._runners.lock:
             self.check_room(len(raws))
             for job in ticket.jobs:
                 self._put(job, self._raw)
             self._runners.announce(self)
-        if self._rules.max_queue_delay_ms:
-            ticket.held_back = True
+        if ticket.held_back:
             ticket.loop.call_later(self._rules.max_queue_delay_ms / 1000, self._let_go, ticket)
         self._tickets.add(ticket)
         ticket.future.add_done_callback(lambda _: self._tickets.discard(ticket))
