@@ -36,7 +36,7 @@ async def classify(
 ) -> Response:
     """Classify the picture in the body, or each of several multipart files."""
     state = state_of(request)
-    state.catalog.get(name, version).queue.check_room()  # before the body costs anybody anything
+    _check_room(state.catalog.get(name, version), request)
     files = await read_files(request, state.body_limits)
     return await _answer(state.catalog.get(name, version), files, top_k, request, state)
 
@@ -45,9 +45,15 @@ async def classify(
 async def classify_by_default(request: Request, top_k: TopK = 5) -> Response:
     """Classify with the default model."""
     state = state_of(request)
-    state.catalog.default().queue.check_room()
+    _check_room(state.catalog.default(), request)
     files = await read_files(request, state.body_limits)
     return await _answer(state.catalog.default(), files, top_k, request, state)
+
+
+def _check_room(model: ServedModel, request: Request) -> None:
+    """Refuse before the body costs anybody anything; the log and the figures know by whom."""
+    note_timing(request.scope, model.manifest.name, model.manifest.version)
+    model.queue.check_room()
 
 
 async def _answer(

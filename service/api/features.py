@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.accept import choose_media_type
 from service.api.body import read_files
+from service.api.noted import note_timing
 from service.api.patience import TIMEOUT, do
 from service.api.schemas import FeatureMapOut, LayerOut, LayersOut, TotalsOut
 from service.api.state import PICTURE, PROBLEMS, CurrentState, Version, ref
@@ -33,6 +34,7 @@ async def layers(
 ) -> LayersOut:
     """List the layers that can be looked at, with their size, cost and receptive field."""
     model = state.catalog.get(name, version)
+    note_timing(request.scope, name, model.manifest.version)
     table: LayersOut = await do(partial(layers_out, model), request, state)
     return table
 
@@ -59,7 +61,9 @@ async def feature_maps(
 ) -> Response:
     """Show what a layer makes of the picture in the body; Accept chooses the form."""
     media_type = choose_media_type(request.headers.get("accept"), _OFFERED)
-    state.catalog.get(name, version).features.tap(layer)  # a wrong name costs no upload
+    model = state.catalog.get(name, version)
+    note_timing(request.scope, name, model.manifest.version)
+    model.features.tap(layer)  # a wrong name costs no upload
     state.chores.check_room()
     files = await read_files(request, state.body_limits)
     if len(files) > 1:

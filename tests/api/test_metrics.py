@@ -106,3 +106,12 @@ def test_draining_server_is_not_ready_but_answers(fresh: Client) -> None:
     answer = fresh.post(PATH, content=flat("red"))
     assert (answer.status_code, answer.headers["connection"]) == (200, "close")
     assert value(fresh, "convscope_accepting") == 0
+
+
+def test_maps_and_layers_are_counted_for_their_model(fresh: Client) -> None:
+    """Who looks inside shows in the figures of the model that was looked into."""
+    fresh.post("/v1/models/colors/feature-maps?layer=relu", content=flat("red"))
+    fresh.get("/v1/models/colors/layers")
+    for task in ("feature-maps", "layers"):
+        of = {"task": task, "model": "colors", "version": "1", "code": "200"}
+        assert value(fresh, "convscope_requests_total", **of) == 1
