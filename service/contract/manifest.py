@@ -6,6 +6,7 @@ Training writes it, the service obeys it. A version is a folder
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,12 +19,17 @@ MANIFEST_NAME = "manifest.json"
 CARD_NAME = "CARD.md"
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
-Task = Literal["image-classification"]
+Task = Literal["image-classification", "image-segmentation"]
+# Pictures keep their shape under these, so that the graph must take any height and width.
+FREE_SIZE = ("same_area", "none")
+MOST_CLASSES_OF_A_MASK = 255  # a mask is uint8, and 255 stands for "void" in data sets
 Dtype = Literal["uint8", "float32"]
 # None stands for a dynamic axis, such as the batch.
 Shape = tuple[Annotated[int, Field(ge=1)] | None, ...]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Pair = tuple[int, int]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Color = tuple[Byte, Byte, Byte]
 
 
 class _Part(BaseModel):
@@ -47,13 +53,14 @@ class FileRef(_Part):
 class Tensor(_Part):
     """A graph input or output; the first axis is the batch.
 
-    role: what an output means; `None` for inputs.
+    role: what an output means; `None` for inputs. A `mask` is (N, H, W), the index of the
+        likeliest class at every pixel; the `probabilities` of a segmenter are (N, C, H, W).
     """
 
     name: str
     dtype: Dtype
     shape: Shape
-    role: Literal["probabilities", "logits"] | None = None
+    role: Literal["probabilities", "logits", "mask"] | None = None
 
 
 class Tap(_Part):
@@ -61,7 +68,7 @@ class Tap(_Part):
 
     name: the tensor's name in the graph, `module.path/Op`.
     modules: paths of the modules whose output this tensor is, outermost first.
-    shape: without the batch: (C, H, W), (C, L) or (C,).
+    shape: without the batch: (C, H, W), (C, L) or (C,); None for a size that follows the input's.
     stride: input pixels per cell, (vertical, horizontal); None where cells have no place.
     receptive_field: input pixels that one cell can see, (vertical, horizontal).
     """
@@ -102,18 +109,23 @@ class ImagePreprocessing(_Part):
 
     color: `rgb` gives C = 3, `gray` C = 1.
     resize: `squash` ignores the aspect ratio; `shortest_side_center_crop` cuts
-        the middle out; `letterbox` keeps everything and pads with `pad_value`.
+        the middle out; `letterbox` keeps everything and pads with `pad_value`;
+        `same_area` keeps the aspect ratio and takes as many pixels as height x width has;
+        `none` keeps every pixel, and height x width is what the model was trained on.
+    multiple: for `same_area` and `none`, what height and width of the input are multiples of;
+        what is missing is filled at the bottom and on the right with the last row and column.
     crop_fraction: for `shortest_side_center_crop`, the share of the shorter side that is kept.
     mean, std: the normalisation done inside the graph, in units of 0..1, one per channel.
     """
 
     kind: Literal["image"] = "image"
     color: Literal["rgb", "gray"]
-    resize: Literal["squash", "shortest_side_center_crop", "letterbox"]
+    resize: Literal["squash", "shortest_side_center_crop", "letterbox", "same_area", "none"]
     height: Annotated[int, Field(ge=1, le=8192)]
     width: Annotated[int, Field(ge=1, le=8192)]
     crop_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    pad_value: Annotated[int, Field(ge=0, le=255)] = 0
+    pad_value: Byte = 0
+    multiple: Annotated[int, Field(ge=1, le=256)] = 1
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
@@ -122,11 +134,29 @@ class ImagePreprocessing(_Part):
         """Channels of the model input: 3 for `rgb`, 1 for `gray`."""
         return 3 if self.color == "rgb" else 1
 
+    @property
+    def input_shape(self) -> Shape:
+        """Of a batch of inputs: (N, height, width, C), None for what depends on the pictures."""
+        if self.resize in FREE_SIZE:
+            return (None, None, None, self.channels)
+        return (None, self.height, self.width, self.channels)
+
+    @property
+    def reference_size(self) -> Pair:
+        """Height and width of the input for a picture of the size that it was trained on."""
+        if self.resize not in FREE_SIZE:
+            return (self.height, self.width)
+        return (
+            -(-self.height // self.multiple) * self.multiple,
+            -(-self.width // self.multiple) * self.multiple,
+        )
+
 
 class Golden(_Part):
     """Inputs and PyTorch's outputs for them: `input.<name>` and `output.<name>` arrays.
 
-    atol, rtol: |ours - golden| <= atol + rtol * |golden| must hold everywhere.
+    atol, rtol: |ours - golden| <= atol + rtol * |golden| must hold everywhere, but in a mask,
+        where one pixel in a thousand may differ: at a tie the last bit decides.
     """
 
     file: FileRef
@@ -139,7 +169,8 @@ class Metric(_Part):
 
     value: the bundled model's own figure.
     images: size of the split.
-    interval: 95 % Wilson interval of `value` over the split's images.
+    interval: 95 % interval of `value` over the split's images: Wilson's for an accuracy, by
+        bootstrap over images for a mean intersection over union.
     runs: trainings with different seeds of the same recipe, this one included.
     mean, spread: over those runs; spread is the sample standard deviation.
     """
@@ -156,9 +187,14 @@ class Metric(_Part):
 
 
 class Parity(_Part):
-    """How PyTorch and ONNX Runtime agreed on real inputs when the model was exported."""
+    """How PyTorch and ONNX Runtime agreed on real inputs when the model was exported.
+
+    decisions: how often a class was chosen, and `same_argmax` how often it was the same one;
+        None for one an image, a segmenter chooses at every pixel.
+    """
 
     images: Annotated[int, Field(ge=1)]
+    decisions: Annotated[int, Field(ge=1)] | None = None
     batch_sizes: tuple[int, ...]
     same_argmax: Annotated[int, Field(ge=0)]
     max_probability_difference: Annotated[float, Field(ge=0)]
@@ -180,7 +216,10 @@ class Provenance(_Part):
 
 
 class Manifest(_Part):
-    """Everything that a server and its users may rely on for one model version."""
+    """Everything that a server and its users may rely on for one model version.
+
+    colors: (red, green, blue) of each class in the pictures of a segmenter; none for others.
+    """
 
     schema_version: Literal[1] = 1
     name: Annotated[str, Field(pattern=f"^{MODEL_NAME.pattern}$")]
@@ -190,6 +229,7 @@ class Manifest(_Part):
     preprocessing: ImagePreprocessing
     graphs: Annotated[tuple[Graph, ...], Field(min_length=1)]
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    colors: tuple[Color, ...] = ()
     golden: Golden
     metrics: tuple[Metric, ...] = ()
     parity: Parity | None = None
@@ -206,23 +246,57 @@ class Manifest(_Part):
         identities = [(graph.role, graph.precision) for graph in self.graphs]
         if len(set(identities)) != len(identities):
             raise ValueError("two graphs have the same role and precision")
-        probabilities = self.graph.output_of_role("probabilities")
-        if probabilities is None:
-            raise ValueError("an image classifier needs an output with the role 'probabilities'")
-        if len(probabilities.shape) != 2 or probabilities.shape[1] != len(self.labels):
-            raise ValueError(
-                f"labels: {len(self.labels)} labels do not match the output "
-                f"{probabilities.name!r} of shape {_spell(probabilities.shape)}"
-            )
-        spec = self.preprocessing
-        wanted: Shape = (None, spec.height, spec.width, spec.channels)
-        images = self.graph.inputs[0]
-        if images.dtype != "uint8" or images.shape[1:] != wanted[1:]:
-            raise ValueError(
-                f"preprocessing makes uint8 {_spell(wanted)}, but the input {images.name!r} "
-                f"takes {images.dtype} {_spell(images.shape)}"
-            )
+        _CHECKS[self.task](self)
+        self._check_input()
         return self
+
+    def _check_input(self) -> None:
+        spec, images = self.preprocessing, self.graph.inputs[0]
+        if images.dtype != "uint8" or images.shape[1:] != spec.input_shape[1:]:
+            raise ValueError(
+                f"preprocessing makes uint8 {_spell(spec.input_shape)}, but the input "
+                f"{images.name!r} takes {images.dtype} {_spell(images.shape)}"
+            )
+
+
+def _check_classifier(manifest: Manifest) -> None:
+    probabilities = manifest.graph.output_of_role("probabilities")
+    if probabilities is None:
+        raise ValueError("an image classifier needs an output with the role 'probabilities'")
+    if len(probabilities.shape) != 2 or probabilities.shape[1] != len(manifest.labels):
+        raise _labels_differ(manifest.labels, probabilities)
+    if manifest.preprocessing.resize in FREE_SIZE:
+        raise ValueError("an image classifier takes pictures of one size: resize must make it")
+
+
+def _check_segmenter(manifest: Manifest) -> None:
+    mask = manifest.graph.output_of_role("mask")
+    probabilities = manifest.graph.output_of_role("probabilities")
+    if mask is None or probabilities is None:
+        raise ValueError("a segmenter needs outputs with the roles 'mask' and 'probabilities'")
+    if mask.dtype != "uint8" or len(mask.shape) != 3:
+        raise ValueError(f"the mask must be uint8 (N, H, W), not {_spell(mask.shape)}")
+    if len(probabilities.shape) != 4 or probabilities.shape[1] != len(manifest.labels):
+        raise _labels_differ(manifest.labels, probabilities)
+    if len(manifest.labels) > MOST_CLASSES_OF_A_MASK:
+        raise ValueError(f"a mask holds at most {MOST_CLASSES_OF_A_MASK} classes")
+    if len(manifest.colors) != len(manifest.labels):
+        raise ValueError(f"{len(manifest.colors)} colors for {len(manifest.labels)} labels")
+    if manifest.preprocessing.resize == "shortest_side_center_crop":
+        raise ValueError("a segmenter must see the whole picture: resize must not crop")
+
+
+_CHECKS: dict[Task, Callable[[Manifest], None]] = {
+    "image-classification": _check_classifier,
+    "image-segmentation": _check_segmenter,
+}
+
+
+def _labels_differ(labels: tuple[str, ...], output: Tensor) -> ValueError:
+    return ValueError(
+        f"labels: {len(labels)} labels do not match the output "
+        f"{output.name!r} of shape {_spell(output.shape)}"
+    )
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -262,4 +336,6 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _spell(shape: Shape) -> str:
-    return "(" + ", ".join("batch" if size is None else str(size) for size in shape) + ")"
+    batch, *rest = shape
+    sizes = ["any" if size is None else str(size) for size in rest]
+    return "(" + ", ".join(["batch" if batch is None else str(batch), *sizes]) + ")"

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from service.contract.frame import frame_of
 from service.contract.manifest import ImagePreprocessing
 
 Pixels = NDArray[np.uint8]
 
 
 def preprocess_image(pixels: Pixels, spec: ImagePreprocessing) -> Pixels:
-    """Return one model input of shape (spec.height, spec.width, C), uint8.
+    """Return one model input (H', W', C) uint8, of `spec.input_shape`.
 
     pixels: (H, W, 3) uint8, upright sRGB, any H and W from 1 on.
     Resampling is Pillow's antialiased BILINEAR (a triangle filter whose support
@@ -29,8 +30,9 @@ def preprocess_image(pixels: Pixels, spec: ImagePreprocessing) -> Pixels:
     image = Image.fromarray(pixels)
     if spec.color == "gray":
         image = image.convert("L")
-    resized = _RESIZE[spec.resize](image, spec)
-    return np.asarray(resized).reshape(spec.height, spec.width, spec.channels)
+    crops = spec.resize == "shortest_side_center_crop"
+    inner = _shortest_side_center_crop(image, spec) if crops else _whole(image, spec)
+    return inner.reshape(*inner.shape[:2], spec.channels)
 
 
 def enough_px(spec: ImagePreprocessing) -> int:
@@ -46,29 +48,28 @@ def enough_px(spec: ImagePreprocessing) -> int:
     return math.ceil(2 * max(spec.width, spec.height) / spec.crop_fraction)
 
 
-def _squash(image: Image.Image, spec: ImagePreprocessing) -> Image.Image:
-    return _resample(image, (spec.width, spec.height), (0, 0, image.width, image.height))
+def _whole(image: Image.Image, spec: ImagePreprocessing) -> Pixels:
+    """Resample the whole picture and lay it into the input as its frame says."""
+    frame = frame_of((image.height, image.width), spec)
+    height, width = frame.inner
+    inner = np.asarray(_resample(image, (width, height), (0, 0, image.width, image.height)))
+    if frame.inner == frame.outer:
+        return inner
+    below, right = frame.outer[0] - height - frame.top, frame.outer[1] - width - frame.left
+    margins = ((frame.top, below), (frame.left, right), (0, 0))[: inner.ndim]
+    if spec.resize == "letterbox":
+        return np.pad(inner, margins, constant_values=spec.pad_value)
+    return np.pad(inner, margins, mode="edge")
 
 
-def _shortest_side_center_crop(image: Image.Image, spec: ImagePreprocessing) -> Image.Image:
+def _shortest_side_center_crop(image: Image.Image, spec: ImagePreprocessing) -> Pixels:
     """Resample the largest centred box of the target's shape, shrunk to crop_fraction."""
     scale = min(image.width / spec.width, image.height / spec.height) * spec.crop_fraction
     # rounding may make the box wider than the picture by the last bit
     width, height = min(image.width, spec.width * scale), min(image.height, spec.height * scale)
     left, top = (image.width - width) / 2, (image.height - height) / 2
     box = (left, top, left + width, top + height)
-    return _resample(image, (spec.width, spec.height), box)
-
-
-def _letterbox(image: Image.Image, spec: ImagePreprocessing) -> Image.Image:
-    scale = min(spec.width / image.width, spec.height / image.height)
-    width = min(spec.width, max(1, round(image.width * scale)))
-    height = min(spec.height, max(1, round(image.height * scale)))
-    inner = _resample(image, (width, height), (0, 0, image.width, image.height))
-    background = (spec.pad_value,) * spec.channels if spec.channels > 1 else spec.pad_value
-    canvas = Image.new(image.mode, (spec.width, spec.height), background)
-    canvas.paste(inner, ((spec.width - width) // 2, (spec.height - height) // 2))
-    return canvas
+    return np.asarray(_resample(image, (spec.width, spec.height), box))
 
 
 def _resample(
@@ -77,10 +78,3 @@ def _resample(
     if image.size == size and box == (0, 0, *size):
         return image
     return image.resize(size, Image.Resampling.BILINEAR, box=box)
-
-
-_RESIZE = {
-    "squash": _squash,
-    "shortest_side_center_crop": _shortest_side_center_crop,
-    "letterbox": _letterbox,
-}
