@@ -18,9 +18,9 @@ PARTS = {
     "interpreter alone": "pass",
     "+ NumPy, Pillow": "import numpy, PIL.Image",
     "+ ONNX Runtime": "import numpy, PIL.Image, onnxruntime",
-    "+ FastAPI, uvicorn, pydantic": "import numpy, PIL.Image, onnxruntime, service.commands.serve",
+    "+ FastAPI, uvicorn, pydantic": "import numpy, PIL.Image, onnxruntime, service.commands.server",
     "+ loading and checking the models": (
-        "import service.commands.serve;"
+        "import service.commands.server;"
         "from service.repository import load_repository; from pathlib import Path;"
         "assert not load_repository(Path('models')).refusals"
     ),

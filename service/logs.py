@@ -21,10 +21,13 @@ current_request: ContextVar[Mapping[str, Any] | None] = ContextVar("current_requ
 _PATH = "/:@-._~!$&'()*+,;="
 
 
-def configure_logs(level: LogLevel, form: LogFormat) -> None:
-    """Write what is at least as severe as `level` to stderr; of other libraries only warnings."""
+def configure_logs(level: LogLevel, form: LogFormat, process: int | None = None) -> None:
+    """Write what is at least as severe as `level` to stderr; of other libraries only warnings.
+
+    process: this process's number, for every line, where there are several.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if form == "json" else TextLines())
+    handler.setFormatter(JsonLines(process) if form == "json" else TextLines(process))
     least = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(handlers=[handler], level=max(least, logging.WARNING), force=True)
     logging.captureWarnings(True)
@@ -35,12 +38,17 @@ def configure_logs(level: LogLevel, form: LogFormat) -> None:
 class JsonLines(logging.Formatter):
     """One JSON object a line, in ASCII; an exception is one of its members."""
 
+    def __init__(self, process: int | None = None) -> None:
+        super().__init__()
+        self._process = {} if process is None else {"process": process}
+
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._process,
             **_fields(record),
         }
         if record.exc_info:
@@ -55,12 +63,16 @@ class TextLines(logging.Formatter):
     traceback is indented.
     """
 
+    def __init__(self, process: int | None = None) -> None:
+        super().__init__()
+        self._process = "" if process is None else f" process={process}"
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         message = record.message
         fields = {name: str(value) for name, value in _fields(record).items()}
         rest = [f" {name}={_word(text)}" for name, text in fields.items() if text not in message]
         head = f"{_time(record)} {record.levelname} {record.name}: "
-        return head + _printable(message) + "".join(rest)
+        return head + _printable(message) + self._process + "".join(rest)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         lines = super().formatException(ei).splitlines()

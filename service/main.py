@@ -9,29 +9,31 @@ from fastapi.telemetry import TelemetryConfig
 from pydantic import SecretStr
 from starlette.concurrency import run_in_threadpool
 
-from service.api import admin, classify, features, health, index, models, problems, scrape
+from service.api import admin, classify, features, health, index, models, problems, scrape, segment
 from service.api.access_log import AccessLog
 from service.api.answer_headers import AnswerHeaders
 from service.api.body import BodyLimits
 from service.api.budget import ByteBudget
+from service.api.catch_up import catch_up
 from service.api.condition import Condition
 from service.api.cors import allow_origins
 from service.api.keys import Guard, KeyRing, read_keys
 from service.api.lean import shorten
 from service.api.metrics import Meter, Metrics
 from service.api.scrape import Gauges
+from service.api.siblings import ALONE, Siblings
 from service.api.state import PROBLEMS, State
 from service.runners import Runners
 from service.settings import Settings
 from service.version import VERSION
 from service.watch import watching
-from service.wiring import open_chores, open_live, runners_of
+from service.wiring import open_chores, open_finishing, open_live, runners_of
 
 # Without this FastAPI would look around for something to report to at every request.
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
     """Return the application; its models are loaded when it starts and released when it ends.
 
     Making it and starting it raise SetupError if the operator has to act.
@@ -54,14 +56,17 @@ def create_app(settings: Settings) -> FastAPI:
             condition,
             live,
             chores,
+            open_finishing(runners),
             _body_limits(settings),
             settings.request_timeout_ms,
         )
         metrics.registry.register(Gauges(app.state.convscope))
+        await catch_up(live, siblings)
         async with watching(live, settings.watch_s):
             yield
             condition.drain()
         await asyncio.gather(chores.close(), live.close())
+        await app.state.convscope.finishing.close()
         runners.close()
         if tracing:
             await run_in_threadpool(tracing.close)
@@ -79,8 +84,9 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry=tracing.telemetry if tracing else _NO_TELEMETRY,
     )
     app.state.keys, app.state.condition, app.state.metrics = keys, condition, metrics
+    app.state.siblings = siblings
     # not included but taken over, and the busiest first: FastAPI matches included ones twice
-    for part in (classify, features, models, admin, health, scrape, index):
+    for part in (classify, segment, features, models, admin, health, scrape, index):
         app.router.routes += part.router.routes
     _surround(app, settings, keys)
     return app
@@ -92,7 +98,7 @@ def _surround(app: FastAPI, settings: Settings, keys: KeyRing) -> None:
         shorten(app)
     problems.install(app)
     if keys.locks:
-        app.add_middleware(Guard, keys)
+        app.add_middleware(Guard, keys, app.state.siblings)
     if settings.cors_origins:
         # outside of the guard: browsers ask for leave without a key
         allow_origins(app, settings.cors_origins)

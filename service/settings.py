@@ -53,8 +53,12 @@ class Settings(BaseSettings):
     tensorrt_cache: Path | None = Field(
         None, description="Use TensorRT, and keep the engines that it builds in this folder."
     )
+    processes: Annotated[int, Field(ge=1, le=1024)] = Field(
+        1, description="Server processes behind the port; several are for small nets on the CPU."
+    )
     threads: Annotated[int, Field(ge=0, le=1024)] = Field(
-        0, description="CPU threads for computing, shared by the runners; 0: the CPU quota."
+        0,
+        description="CPU threads for computing in each process; 0: the CPU quota, shared out.",
     )
     runners: Annotated[int, Field(ge=0, le=1024)] = Field(
         0, description="Pieces of work done at once; 0: as many as threads, so that none waits."

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 from service.holding import Holding
 from service.policy import Policy
-from service.tasks.catalog import Catalog, Unloaded
+from service.tasks.catalog import BY_HAND, Catalog, Unloaded
 
 
 def snapshot(
@@ -29,8 +29,8 @@ def snapshot(
 def _unloaded(holdings: Collection[Holding], policy: Policy) -> Iterator[Unloaded]:
     for holding in holdings:
         if holding.version is not None and not holding.served and not holding.refusal:
-            by_hand = "was unloaded by hand"
-            reason = by_hand if holding.by_hand else f"is not wanted by the policy {policy.name!r}"
+            unwanted = f"is not wanted by the policy {policy.name!r}"
+            reason = BY_HAND if holding.by_hand else unwanted
             yield Unloaded(holding.name, holding.version, reason)
 
 

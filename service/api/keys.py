@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.problems import problem_of, respond
 from service.api.request_id import request_id_of
+from service.api.siblings import Siblings
 from service.contract.errors import Forbidden, SetupError, Unauthorized
 
 # With fewer characters, guessing over the network begins to be worth it.
@@ -50,14 +51,23 @@ class KeyRing:
 
 
 class Guard:
-    """Middleware that lets nothing pass without a key but the questions of orchestrators."""
+    """Middleware that lets nothing pass without a key but the questions of orchestrators.
 
-    def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
+    And those of siblings: who reaches their private sockets can read the keys' file as well.
+    """
+
+    def __init__(self, app: ASGIApp, keys: KeyRing, siblings: Siblings) -> None:
         self._app = app
         self._keys = keys
+        self._siblings = siblings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in _OPEN or self._keys.opens(scope["headers"]):
+        if (
+            scope["type"] != "http"
+            or scope["path"] in _OPEN
+            or self._keys.opens(scope["headers"])
+            or self._siblings.sent(scope)
+        ):
             await self._app(scope, receive, send)
             return
         refusal = respond(problem_of(_unauthorized(), request_id_of(scope)))

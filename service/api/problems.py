@@ -27,6 +27,7 @@ from service.contract.errors import (
     InvalidImage,
     InvalidParameter,
     ModelNotReady,
+    NotEverywhere,
     NotServed,
     Overloaded,
     SetupError,
@@ -34,6 +35,7 @@ from service.contract.errors import (
     TooLarge,
     Unauthorized,
     UnsupportedMedia,
+    WrongTask,
 )
 
 STATUS: dict[type[ConvscopeError], int] = {
@@ -45,10 +47,12 @@ STATUS: dict[type[ConvscopeError], int] = {
     UnsupportedMedia: 415,
     InvalidImage: 422,
     InvalidParameter: 422,
+    WrongTask: 422,
     NotServed: 404,
     ModelNotReady: 503,
     # nothing is wrong with the request, but with what it finds here
     CannotLoad: 409,
+    NotEverywhere: 503,
     SetupError: 503,
     Unauthorized: 401,
     Forbidden: 403,

@@ -1,5 +1,6 @@
-"""GET metrics: what an operator watches, in Prometheus' format; every figure is of this process."""
+"""GET metrics: what an operator watches, in Prometheus' format, of every process."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from platform import python_version
 
@@ -8,13 +9,18 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from starlette.concurrency import run_in_threadpool
 
+from service.api.exposition import merged
 from service.api.metrics import VERSION_LABELS
+from service.api.siblings import Siblings
 from service.api.state import PROBLEMS, State
 from service.tasks.catalog import ServedModel
 from service.version import VERSION
 
 router = APIRouter(responses=PROBLEMS)
 
+# Half of the time that Prometheus gives unless told otherwise.
+_PATIENCE_S = 5.0
+_logger = logging.getLogger("convscope")
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -24,10 +30,25 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(request: Request) -> Response:
-    """Answer with every figure in the format that Prometheus scrapes."""
+    """Answer with every figure in the format that Prometheus scrapes.
+
+    Where several processes serve, their number is the label `process`.
+    """
     registry = request.app.state.convscope.metrics.registry
     text = await run_in_threadpool(generate_latest, registry)
+    siblings: Siblings = request.app.state.siblings
+    if siblings.concerned(request.scope):
+        texts = {siblings.number: text} | await _texts_of_others(siblings, request)
+        text = await run_in_threadpool(merged, dict(sorted(texts.items())))
     return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+async def _texts_of_others(siblings: Siblings, request: Request) -> dict[int, bytes]:
+    answers = await siblings.ask("GET", b"/metrics", request.scope, _PATIENCE_S)
+    for number, answer in answers.items():
+        if answer.status != 200:
+            _logger.warning("process %d does not tell its figures", number)
+    return {number: answer.body for number, answer in answers.items() if answer.status == 200}
 
 
 class Gauges:

@@ -8,13 +8,15 @@ ConvscopeError
 │   ├── TooLarge              over a limit on bytes, pixels or files
 │   │   └── HeadTooLarge      over the limit on what introduces a request
 │   ├── SlowRequest           it took too long to arrive
-│   └── InvalidParameter      an argument outside its range
+│   ├── InvalidParameter      an argument outside its range
+│   └── WrongTask             the model answers other questions than this
 ├── NotServed                 the thing asked for is not here
 │   ├── UnknownModel
 │   ├── UnknownVersion
 │   └── UnknownLayer
 ├── ModelNotReady             the model is here, but must not answer
 ├── CannotLoad                the model is here, but must not be made to answer
+├── NotEverywhere             done in this process, but not in every other
 ├── Unauthorized              no valid key came with the request
 ├── Forbidden                 the key that came does not open this, or no key does
 ├── Overloaded                there is more to do than can be done; try again later
@@ -65,6 +67,10 @@ class InvalidParameter(InputError):
     """An argument is outside its range."""
 
 
+class WrongTask(InputError):
+    """The model is here, but answers other questions than the one that was asked."""
+
+
 class NotServed(ConvscopeError):
     """A name that was asked for is not here; carries the nearest names that are.
 
@@ -112,6 +118,10 @@ class Forbidden(ConvscopeError):
 
 class CannotLoad(ConvscopeError):
     """A version that is to be loaded breaks the contract, or the policy does not want it."""
+
+
+class NotEverywhere(ConvscopeError):
+    """What was asked for is done in this process, but not in all that serve with it."""
 
 
 class Overloaded(ConvscopeError):

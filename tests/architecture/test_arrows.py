@@ -100,6 +100,7 @@ ALLOWED: dict[str, set[str]] = {
         "service.api",
         "service.codecs",
         "service.contract",
+        "service.cpus",
         "service.load",
         "service.logs",
         "service.main",

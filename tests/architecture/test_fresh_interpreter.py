@@ -37,3 +37,16 @@ def test_ort_is_told_not_to_report_before_it_is_imported() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert result.stdout == "1\n"
+
+
+def test_command_is_light_until_it_serves() -> None:
+    """Processes are forked from it: by then there may be no threads, and nothing that has some."""
+    program = (
+        "import sys, threading, service.commands.serve, service.commands.supervisor\n"
+        "heavy = {'numpy', 'onnxruntime', 'fastapi', 'uvicorn', 'prometheus_client'}\n"
+        "print(sorted(heavy & set(sys.modules)), threading.active_count())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "[] 1\n"

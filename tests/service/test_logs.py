@@ -102,6 +102,15 @@ def test_request_is_a_line_of_json(client: Client, as_json: Log) -> None:
     }
 
 
+@pytest.mark.parametrize("process", [0, 1])
+def test_every_line_tells_its_process_where_there_are_several(process: int) -> None:
+    """As a member, or behind the message, even where the message has such a number too."""
+    record = logging.LogRecord("convscope", logging.INFO, "", 0, "0 of 1 left", (), None)
+    assert json.loads(JsonLines(process).format(record))["process"] == process
+    assert TextLines(process).format(record).endswith(f" 0 of 1 left process={process}")
+    assert "process" not in json.loads(JsonLines().format(record))
+
+
 def test_request_is_a_readable_line_of_text(client: Client, as_text: Log) -> None:
     """What the message tells already is not said twice."""
     client.get("/v1/noting?secret=1", headers={"x-request-id": "my-id"})
