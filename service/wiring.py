@@ -1,6 +1,7 @@
 """Joins what the repository loaded with the tasks that use it and the runners that do the work."""
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from service.batching import Batcher, BatchRules
 from service.codecs.image import ImageLimits
+from service.contract.manifest import Task
 from service.contract.preprocess import Pixels
 from service.cpus import available_cpus
 from service.device import Gpu, Placement, Threads
@@ -22,11 +24,15 @@ from service.policy import read_policy
 from service.runners import Runners
 from service.runtime import CPU, check_custom_ops, choose_provider, open_session
 from service.settings import Settings
-from service.tasks.catalog import ServedModel
-from service.tasks.classify import Classifier, RunBatch
+from service.tasks.catalog import Answering, Classifying, Segmenting, ServedModel
+from service.tasks.classify import Classifier
 from service.tasks.features import FeatureMaps, Run
+from service.tasks.segment import Output, Segmenter
 
 Arrays = Mapping[str, NDArray[Any]]
+Chores = Batcher[Callable[[], Any], Any]
+# (N, H, W, C) uint8, and whether nothing else is being worked on -> an array an output
+_RunRoles = Callable[[Pixels, bool], list[NDArray[Any]]]
 # Runs on a GPU are queued there anyway; one at a time keeps its memory bounded.
 _RUNS_ON_GPU = 1
 
@@ -69,7 +75,7 @@ def open_live(settings: Settings, runners: Runners) -> LiveCatalog:
         return serve_model(model, settings, runners)
 
     live = LiveCatalog(root, load, policy, settings.default_model)
-    live.start(at_once=available_cpus())
+    live.start(at_once=settings.threads or available_cpus())
     return live
 
 
@@ -88,27 +94,71 @@ def serve_model(model: LoadedModel, settings: Settings, runners: Runners) -> Ser
     def read() -> ModelProto:
         return parse_graph(*reread_graph(model), shown_as)
 
-    classifier = Classifier(
-        manifest.preprocessing,
-        manifest.labels,
-        _probabilities_of(model),
-        ImageLimits(settings.max_pixels),
-    )
     return ServedModel(
         manifest=manifest,
         execution_provider=model.session.execution_provider,
         golden_difference=model.golden_difference,
-        classifier=classifier,
         memory_bytes=model.graph_bytes * (2 if model.session.has_two else 1),
-        features=FeatureMaps(read, graph, open_prefix, settings.max_prefix_models),
-        queue=Batcher(classifier.prepare, classifier.run, runners, _rules(model, settings)),
+        answering=_ANSWERING[manifest.task](model, settings, runners),
+        features=FeatureMaps(
+            read,
+            graph,
+            open_prefix,
+            settings.max_prefix_models,
+            manifest.preprocessing.reference_size,
+        ),
         release=partial(_release, model),
     )
 
 
-def open_chores(settings: Settings, runners: Runners) -> Batcher[Callable[[], Any], Any]:
+def _classifying(model: LoadedModel, settings: Settings, runners: Runners) -> Classifying:
+    manifest = model.manifest
+    run = _runner_of(model, ("probabilities",))
+
+    def probabilities_of(batch: Pixels, alone: bool) -> NDArray[np.floating]:
+        (probabilities,) = run(batch, alone)
+        return probabilities
+
+    limits = ImageLimits(settings.max_pixels)
+    task = Classifier(manifest.preprocessing, manifest.labels, probabilities_of, limits)
+    rules = _rules(model, settings, settings.max_batch_size)
+    return Classifying(task, Batcher(task.prepare, task.run, runners, rules))
+
+
+def _segmenting(model: LoadedModel, settings: Settings, runners: Runners) -> Segmenting:
+    manifest = model.manifest
+    run = _runner_of(model, ("mask", "probabilities"))
+    task = Segmenter(
+        manifest.preprocessing,
+        manifest.labels,
+        manifest.colors,
+        lambda batch, alone: Output(*run(batch, alone)),
+        ImageLimits(settings.max_pixels),
+    )
+    on_cpu = model.session.execution_provider == CPU
+    # In large maps a convolution keeps a processor busy by itself: batches cost memory only.
+    rules = _rules(model, settings, 1 if on_cpu else settings.max_batch_size)
+    return Segmenting(task, Batcher(task.prepare, task.run, runners, rules))
+
+
+_ANSWERING: dict[Task, Callable[[LoadedModel, Settings, Runners], Answering]] = {
+    "image-classification": _classifying,
+    "image-segmentation": _segmenting,
+}
+
+
+def open_chores(settings: Settings, runners: Runners) -> Chores:
     """Return the queue for work that is done one by one, such as feature maps."""
-    rules = BatchRules(max_batch_size=1, max_queue=settings.max_queue)
+    return _one_by_one(settings.max_queue, runners)
+
+
+def open_finishing(runners: Runners) -> Chores:
+    """Return the queue for what is left to do when a model has answered, which nobody refuses."""
+    return _one_by_one(sys.maxsize, runners)
+
+
+def _one_by_one(max_queue: int, runners: Runners) -> Chores:
+    rules = BatchRules(max_batch_size=1, max_queue=max_queue)
     return Batcher(lambda work: (None, work), lambda works, _: [works[0]()], runners, rules)
 
 
@@ -117,39 +167,41 @@ def _release(model: LoadedModel) -> None:
     give_back()
 
 
-def _rules(model: LoadedModel, settings: Settings) -> BatchRules:
+def _rules(model: LoadedModel, settings: Settings, max_batch_size: int) -> BatchRules:
     on_cpu = model.session.execution_provider == CPU
     return BatchRules(
-        max_batch_size=settings.max_batch_size,
+        max_batch_size=max_batch_size,
         max_queue=settings.max_queue,
         max_queue_delay_ms=settings.max_queue_delay_ms,
         max_runs=runners_of(settings) if on_cpu else _RUNS_ON_GPU,
     )
 
 
-def _probabilities_of(model: LoadedModel) -> RunBatch:
-    """Return the plain callable from a batch to its probabilities."""
+def _runner_of(model: LoadedModel, roles: Sequence[str]) -> _RunRoles:
+    """Return the plain callable from a batch to the outputs of those roles."""
     graph = model.manifest.graph
     images = graph.inputs[0].name
-    probabilities = next(tensor.name for tensor in graph.outputs if tensor.role == "probabilities")
+    names = [tensor.name for role in roles for tensor in graph.outputs if tensor.role == role]
     fixed = model.session.inputs[0].shape[0]
 
-    def run(batch: Pixels, alone: bool) -> NDArray[np.floating]:
-        return model.session.run({images: batch}, alone)[probabilities]
+    def run(batch: Pixels, alone: bool) -> list[NDArray[Any]]:
+        answers = model.session.run({images: batch}, alone)
+        return [answers[name] for name in names]
 
     return run if fixed is None else _padded(run, fixed)
 
 
-def _padded(run: RunBatch, size: int) -> RunBatch:
+def _padded(run: _RunRoles, size: int) -> _RunRoles:
     """Return a runner of any number of items for a graph whose batch is always of one size."""
 
-    def run_padded(batch: Pixels, alone: bool) -> NDArray[np.floating]:
+    def run_padded(batch: Pixels, alone: bool) -> list[NDArray[Any]]:
         parts = []
         for first in range(0, len(batch), size):
             part = batch[first : first + size]
             missing = size - len(part)
             filler = np.zeros((missing, *part.shape[1:]), part.dtype)
-            parts.append(run(np.concatenate([part, filler]), alone)[: len(part)])
-        return np.concatenate(parts)
+            answers = run(np.concatenate([part, filler]), alone)
+            parts.append([answer[: len(part)] for answer in answers])
+        return [np.concatenate(answers) for answers in zip(*parts, strict=True)]
 
     return run_padded

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from service.contract.golden import write_golden
 from service.contract.manifest import (
+    Color,
     FileRef,
     Golden,
     Graph,
@@ -19,6 +21,7 @@ from service.contract.manifest import (
     Manifest,
     Provenance,
     Tap,
+    Task,
     Tensor,
     write_manifest,
 )
@@ -61,6 +64,90 @@ def colors_graph(opset: int = 20, sharpness: float = 10) -> onnx.ModelProto:
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     return helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", opset)])
+
+
+def paint_graph(blur: int = 3) -> onnx.ModelProto:
+    """Return a segmenter that tells which primary colour the surroundings of a pixel have most of.
+
+    images (batch, height, width, 3) uint8 -> mask (batch, height, width) uint8 and probabilities
+    (batch, 3, height, width): the mean over `blur` x `blur` pixels, times 10, through a softmax.
+    """
+    weight = np.zeros((3, 3, blur, blur), np.float32)
+    for channel in range(3):
+        weight[channel, channel] = 10 / 255 / blur**2
+    nodes = [
+        ("Cast", ["images"], "input/Cast", {"to": TensorProto.FLOAT}),
+        ("Transpose", ["input/Cast"], "input/Transpose", {"perm": [0, 3, 1, 2]}),
+        ("Conv", ["input/Transpose", "conv.weight"], "conv/Conv", {"pads": [blur // 2] * 4}),
+        ("Softmax", ["conv/Conv"], "probabilities", {"axis": 1}),
+        ("ArgMax", ["conv/Conv"], "head/ArgMax", {"axis": 1, "keepdims": 0}),
+        ("Cast", ["head/ArgMax"], "mask", {"to": TensorProto.UINT8}),
+    ]
+    sides = ["height", "width"]
+    graph = helper.make_graph(
+        [
+            helper.make_node(op, inputs, [output], **attributes)
+            for op, inputs, output, attributes in nodes
+        ],
+        "paint",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", *sides, 3])],
+        [
+            helper.make_tensor_value_info("mask", TensorProto.UINT8, ["batch", *sides]),
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 3, *sides]),
+        ],
+        [numpy_helper.from_array(weight, "conv.weight")],
+    )
+    return helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)])
+
+
+def write_segmenter(root: Path, name: str = "paint", blur: int = 3, **preprocessing: Any) -> Path:
+    """Write a complete version folder of `paint_graph`, and return it.
+
+    preprocessing: what is to be other than same_area of 12 x 16 pixels, in multiples of 4.
+    """
+    folder = root / name / "1"
+    folder.mkdir(parents=True)
+    model = paint_graph(blur)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    (folder / "CARD.md").write_text(f"# {name}\n")
+    images = np.random.default_rng(0).integers(0, 256, (2, 12, 16, 3), np.uint8)
+    run = ReferenceEvaluator(model).run(None, {"images": images})
+    write_golden(
+        folder / "golden.npz",
+        {"images": images},
+        dict(zip(("mask", "probabilities"), run, strict=True)),
+    )
+    how = {"color": "rgb", "resize": "same_area", "height": 12, "width": 16, "multiple": 4}
+    spec = ImagePreprocessing.model_validate(
+        {**how, "mean": (0,) * 3, "std": (1,) * 3, **preprocessing}
+    )
+    tap = Tap(
+        name="conv/Conv",
+        modules=("conv",),
+        op="Conv",
+        shape=(3, None, None),
+        stride=(1, 1),
+        receptive_field=(blur, blur),
+    )
+    graph = Graph(
+        file=FileRef(path="model.onnx", sha256=_digest(folder / "model.onnx")),
+        opset=20,
+        inputs=(Tensor(name="images", dtype="uint8", shape=(None, None, None, 3)),),
+        outputs=(
+            Tensor(name="mask", dtype="uint8", shape=(None,) * 3, role="mask"),
+            Tensor(
+                name="probabilities",
+                dtype="float32",
+                shape=(None, 3, None, None),
+                role="probabilities",
+            ),
+        ),
+        taps=(tap,),
+    )
+    colors = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
+    manifest = _manifest_of(folder, name, 1, spec, graph, "image-segmentation", colors)
+    write_manifest(folder, manifest)
+    return folder
 
 
 def write_model(
@@ -150,30 +237,38 @@ def _manifest(folder: Path, name: str, version: int) -> Manifest:
             receptive_field=(1, 1),
         )
 
+    spec = ImagePreprocessing(
+        color="rgb", resize="squash", height=SIZE, width=SIZE, mean=(0,) * 3, std=(1,) * 3
+    )
+    graph = Graph(
+        file=FileRef(path="model.onnx", sha256=_digest(folder / "model.onnx")),
+        opset=20,
+        inputs=(Tensor(name="images", dtype="uint8", shape=(None, SIZE, SIZE, 3)),),
+        outputs=(
+            Tensor(name="probabilities", dtype="float32", shape=(None, 3), role="probabilities"),
+        ),
+        taps=(tap("conv", "Conv"), tap("relu", "Relu")),
+    )
+    return _manifest_of(folder, name, version, spec, graph)
+
+
+def _manifest_of(
+    folder: Path,
+    name: str,
+    version: int,
+    spec: ImagePreprocessing,
+    graph: Graph,
+    task: Task = "image-classification",
+    colors: tuple[Color, ...] = (),
+) -> Manifest:
     return Manifest(
         name=name,
         version=version,
-        task="image-classification",
+        task=task,
+        colors=colors,
         description="Tells the primary colours apart.",
-        preprocessing=ImagePreprocessing(
-            color="rgb", resize="squash", height=SIZE, width=SIZE, mean=(0,) * 3, std=(1,) * 3
-        ),
-        graphs=(
-            Graph(
-                file=FileRef(path="model.onnx", sha256=_digest(folder / "model.onnx")),
-                opset=20,
-                inputs=(Tensor(name="images", dtype="uint8", shape=(None, SIZE, SIZE, 3)),),
-                outputs=(
-                    Tensor(
-                        name="probabilities",
-                        dtype="float32",
-                        shape=(None, 3),
-                        role="probabilities",
-                    ),
-                ),
-                taps=(tap("conv", "Conv"), tap("relu", "Relu")),
-            ),
-        ),
+        preprocessing=spec,
+        graphs=(graph,),
         labels=LABELS,
         golden=Golden(
             file=FileRef(path="golden.npz", sha256=_digest(folder / "golden.npz")), atol=1e-5

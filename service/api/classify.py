@@ -15,7 +15,9 @@ from service.api.problems import problem_of
 from service.api.request_id import request_id_of
 from service.api.schemas import ClassificationOut, ClassificationResults
 from service.api.state import PICTURES, PROBLEMS, State, Version, state_of
+from service.api.timings import timing_of
 from service.batching import Ran
+from service.contract.manifest import Task
 from service.contract.postprocess import Prediction
 from service.tasks.catalog import ServedModel
 from service.tasks.classify import Probabilities
@@ -23,6 +25,7 @@ from service.tasks.timing import Timing
 
 router = APIRouter(route_class=LeanRoute, responses=PROBLEMS)
 
+TASK: Task = "image-classification"
 TopK = Annotated[int, Query(ge=1, description="How many classes to return, likeliest first.")]
 _DESCRIBED: dict[str, Any] = {
     "openapi_extra": {**PICTURES, "parameters": [TIMEOUT]},
@@ -45,30 +48,31 @@ async def classify(
 async def classify_by_default(request: Request, top_k: TopK = 5) -> Response:
     """Classify with the default model."""
     state = state_of(request)
-    _check_room(state.catalog.default(), request)
+    _check_room(state.catalog.default(TASK), request)
     files = await read_files(request, state.body_limits)
-    return await _answer(state.catalog.default(), files, top_k, request, state)
+    return await _answer(state.catalog.default(TASK), files, top_k, request, state)
 
 
 def _check_room(model: ServedModel, request: Request) -> None:
     """Refuse before the body costs anybody anything; the log and the figures know by whom."""
     note_timing(request.scope, model.manifest.name, model.manifest.version)
-    model.queue.check_room()
+    model.classifying().queue.check_room()
 
 
 async def _answer(
     model: ServedModel, files: list[bytes], top_k: int, request: Request, state: State
 ) -> Response:
     note_timing(request.scope, model.manifest.name, model.manifest.version)
-    ticket = model.queue.enqueue(files, timeout_s(request, state.request_timeout_ms))
+    classifier, queue = model.classifying()
+    ticket = queue.enqueue(files, timeout_s(request, state.request_timeout_ms))
     answers = await outcomes(request, ticket, state.condition)
     total_s = perf_counter() - ticket.submitted
 
     def result(ran: Ran[Probabilities]) -> dict[str, Any]:
-        timing = _timing(ran, total_s)
+        timing = timing_of(ran, total_s)
         state.metrics.observe_item(model, timing)
         note_timing(request.scope, model.manifest.name, model.manifest.version, timing)
-        return classification_out(model, model.classifier.predictions(ran.output, top_k), timing)
+        return classification_out(model, classifier.predictions(ran.output, top_k), timing)
 
     if len(answers) == 1:
         answer = answers[0]
@@ -84,16 +88,6 @@ async def _answer(
         for answer in answers
     ]
     return _respond({"results": results})
-
-
-def _timing(ran: Ran[Any], total_s: float) -> Timing:
-    return Timing(
-        decode_ms=ran.prepared * 1000,
-        queue_ms=ran.waited * 1000,
-        compute_ms=ran.ran * 1000,
-        total_ms=total_s * 1000,
-        batch_size=ran.batch_size,
-    )
 
 
 def classification_out(

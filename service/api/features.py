@@ -1,16 +1,15 @@
 """The inside of a model: its layers, and what each makes of a picture."""
 
-import io
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.accept import choose_media_type
 from service.api.body import read_files
 from service.api.noted import note_timing
+from service.api.npy import NPY, write_npy
 from service.api.patience import TIMEOUT, do
 from service.api.schemas import FeatureMapOut, LayerOut, LayersOut, TotalsOut
 from service.api.state import PICTURE, PROBLEMS, CurrentState, Version, ref
@@ -22,9 +21,9 @@ from service.tasks.mosaic import render_mosaic
 
 router = APIRouter(responses=PROBLEMS)
 
-_PNG, _NPY, _JSON = "image/png", "application/x-npy", "application/json"
+_PNG, _JSON = "image/png", "application/json"
 # The first is what browsers and curl get, which accept anything.
-_OFFERED = (_PNG, _NPY, _JSON)
+_OFFERED = (_PNG, NPY, _JSON)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -47,7 +46,7 @@ async def layers(
         200: {
             "description": "A mosaic of the channels, the float32 array (C, H, W), or figures.",
             "model": FeatureMapOut,
-            "content": {_PNG: _BINARY, _NPY: _BINARY},
+            "content": {_PNG: _BINARY, NPY: _BINARY},
         }
     },
 )
@@ -92,20 +91,14 @@ def _look(
     media_type: str,
 ) -> bytes:
     tap = model.features.tap(layer)
-    _, pixels = model.classifier.prepare(file)
+    pixels = model.answering.task.model_input(file)
     feature_map = model.features.compute(tap.name, pixels[None])
     chosen = parse_channels(channels, len(feature_map.values))
     if media_type == _PNG:
         return render_mosaic(feature_map.values, chosen, title=tap.name)
-    if media_type == _NPY:
-        return _npy(feature_map.values[list(chosen)])
+    if media_type == NPY:
+        return write_npy(feature_map.values[list(chosen)])
     return _figures(model, feature_map, chosen).model_dump_json().encode()
-
-
-def _npy(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, values, allow_pickle=False)
-    return buffer.getvalue()
 
 
 def _figures(

@@ -54,6 +54,7 @@ def _ready(model: ServedModel) -> ReadyVersion:
         golden_difference=model.golden_difference,
         memory_bytes=model.memory_bytes,
         labels=manifest.labels,
+        colors=manifest.colors,
         input=InputInfo(name=images.name, dtype=images.dtype, shape=images.shape),
         preprocessing=manifest.preprocessing,
         metrics=manifest.metrics,

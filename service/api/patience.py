@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from service.api.condition import Condition
 from service.api.state import State
-from service.batching import Ran, Ticket
+from service.batching import Batcher, Ran, Ticket
 from service.contract.errors import DeviceFault, InvalidParameter
 
 Out = TypeVar("Out")
@@ -44,7 +44,18 @@ def timeout_s(request: Request, most_ms: float) -> float:
 
 async def do(work: Callable[[], Any], request: Request, state: State) -> Any:
     """Have a runner do the work when its turn comes; return or raise what it does."""
-    ticket = state.chores.enqueue([work], timeout_s(request, state.request_timeout_ms))
+    return await _done(work, request, state, state.chores)
+
+
+async def finish(work: Callable[[], Any], request: Request, state: State) -> Any:
+    """The same for what is left to do of an answer; it is never refused, so much was spent on it."""
+    return await _done(work, request, state, state.finishing)
+
+
+async def _done(
+    work: Callable[[], Any], request: Request, state: State, queue: Batcher[Any, Any]
+) -> Any:
+    ticket = queue.enqueue([work], timeout_s(request, state.request_timeout_ms))
     (outcome,) = await outcomes(request, ticket, state.condition)
     if isinstance(outcome, Exception):
         raise outcome

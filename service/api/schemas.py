@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from service.contract.manifest import ImagePreprocessing, Metric, Shape, Task
+from service.contract.manifest import Color, ImagePreprocessing, Metric, Shape, Task
 
 
 class ParameterError(BaseModel):
@@ -70,6 +70,7 @@ class ReadyVersion(BaseModel):
     golden_difference: float
     memory_bytes: int
     labels: tuple[str, ...]
+    colors: tuple[Color, ...] = Field(description="Of a segmenter's classes; none for others.")
     input: InputInfo
     preprocessing: ImagePreprocessing
     metrics: tuple[Metric, ...]
@@ -150,6 +151,63 @@ class ClassificationResults(BaseModel):
     """One entry a file, in the order in which they were sent."""
 
     results: list[ClassificationOut | Problem]
+
+
+class RleOut(BaseModel):
+    """COCO's compressed run lengths, column by column; size is (height, width)."""
+
+    size: tuple[int, int]
+    counts: str
+
+
+class MultiPolygonOut(BaseModel):
+    """GeoJSON (RFC 7946, 3.1.7) in pixels: the pixel in row r and column c covers x from c to
+    c + 1 and y from r to r + 1. Polygons of rings of [x, y]: the outline, then its holes.
+    """
+
+    type: Literal["MultiPolygon"]
+    coordinates: list[list[list[tuple[float, float]]]]
+
+
+class SegmentOut(BaseModel):
+    """A class that is in the picture, with its pixels and their share in 0..1.
+
+    rle, polygons: where, in the format that was asked for.
+    """
+
+    class_index: int
+    label: str
+    color: Color
+    pixels: int
+    share: float
+    rle: RleOut | None = None
+    polygons: MultiPolygonOut | None = None
+
+
+class SegmentTimingOut(TimingOut):
+    """encode_ms: from the model's answer to the mask at the picture's size, written out."""
+
+    encode_ms: float
+
+
+class SegmentationOut(BaseModel):
+    """The class of every pixel, at the picture's own size; the largest class comes first.
+
+    png: in that format, a palette PNG in base64 whose pixels are class indices.
+    """
+
+    model: ModelRef
+    height: int
+    width: int
+    classes: list[SegmentOut]
+    png: str | None = None
+    timing: SegmentTimingOut
+
+
+class SegmentationResults(BaseModel):
+    """One entry a file, in the order in which they were sent."""
+
+    results: list[SegmentationOut | Problem]
 
 
 class LayerOut(BaseModel):

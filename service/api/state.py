@@ -21,6 +21,7 @@ class State:
 
     live: what is served. Take a model out of `catalog` again after every await.
     chores: the queue of work that is done one by one.
+    finishing: that of what is left to do when a model has answered.
     """
 
     metrics: Metrics
@@ -28,6 +29,7 @@ class State:
 
     live: LiveCatalog
     chores: Batcher[Callable[[], Any], Any]
+    finishing: Batcher[Callable[[], Any], Any]
     body_limits: BodyLimits
     request_timeout_ms: float
 

@@ -2,6 +2,8 @@
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +35,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SWAPPING = {_UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}  # height and width
 
 
 @dataclass(frozen=True)
@@ -52,15 +55,32 @@ def decode_image(data: bytes, limits: ImageLimits, enough_px: int | None = None)
     Raises: EmptyInput, UnsupportedMedia, TooLarge (before any pixel is decoded)
         or InvalidImage if the file is broken.
     """
+    with _opened(data, limits) as image:
+        if enough_px is not None:
+            image.draft(None, (enough_px, enough_px))
+        image.load()
+        return np.asarray(_to_rgb(_upright(image)))
+
+
+def read_size(data: bytes, limits: ImageLimits) -> tuple[int, int]:
+    """Return height and width in pixels of what `decode_image` would give, without decoding.
+
+    Raises: as decode_image, but for what is broken behind the head of the file.
+    """
+    with _opened(data, limits) as image:
+        turned = _turn(image) in _SWAPPING
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
+@contextmanager
+def _opened(data: bytes, limits: ImageLimits) -> Iterator[Image.Image]:
+    """Open a picture whose size is within the limits; what fails inside is one of our errors."""
     if not data:
         raise EmptyInput("The body is empty: send the bytes of a picture.")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image.width, image.height, limits)
-            if enough_px is not None:
-                image.draft(None, (enough_px, enough_px))
-            image.load()
-            return np.asarray(_to_rgb(_upright(image)))
+            yield image
     except (TooLarge, InvalidImage):
         raise
     except UnidentifiedImageError as error:
@@ -100,12 +120,16 @@ def _unidentified(data: bytes) -> InvalidImage | UnsupportedMedia:
     )
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
         orientation = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:  # a broken EXIF block does not spoil good pixels
         orientation = 1
-    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turn = _turn(image)
     return image if turn is None else image.transpose(turn)
 
 

@@ -1,6 +1,6 @@
 """Sizes and receptive fields of windows that slide, along one axis."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.contract.errors import InvalidParameter
@@ -54,44 +54,6 @@ def through(field: Field, window: Window) -> Field:
         jump=field.jump * window.stride,
         start=field.start + ((window.extent - 1) / 2 - window.pad_begin) * field.jump,
     )
-
-
-def join(fields: Iterable[Field]) -> Field:
-    """Return the field where branches meet: the smallest that covers them all.
-
-    >>> join([Field(size=7, jump=4, start=0.5), Field(size=11, jump=4, start=0.5)])
-    Field(size=11, jump=4, start=0.5)
-    """
-    known = list(fields)
-    largest = max(known, key=lambda field: field.size)
-    begin = min(field.start - field.size / 2 for field in known)
-    end = max(field.start + field.size / 2 for field in known)
-    if end - begin == largest.size:
-        return largest
-    return Field(size=end - begin, jump=largest.jump, start=(begin + end) / 2)
-
-
-def spread(field: Field, cells: int) -> Field:
-    """Return what the first `cells` cells see together, as the field of one cell.
-
-    >>> spread(Field(size=3, jump=2, start=0.5), 4)
-    Field(size=9, jump=2, start=3.5)
-    """
-    return Field(
-        size=field.size + (cells - 1) * field.jump,
-        jump=field.jump,
-        start=field.start + (cells - 1) / 2 * field.jump,
-    )
-
-
-def visible(field: Field, size: int) -> float:
-    """Return how many of the input's `size` pixels the first cell really sees.
-
-    >>> visible(Field(size=7, jump=2, start=0.5), 224)
-    4.0
-    """
-    begin, end = field.start - field.size / 2, field.start + field.size / 2
-    return max(0.0, min(size, end) - max(0, begin))
 
 
 def receptive_field(windows: Sequence[Window]) -> int:

@@ -1,6 +1,6 @@
 """The way back: what a segmenter said of its input, at every pixel of the picture."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -10,23 +10,23 @@ from PIL import Image
 from service.contract.frame import Frame
 
 Mask = NDArray[np.uint8]  # (H, W) class indices
-Probabilities = NDArray[np.float32]  # (C, H, W)
+Probability = NDArray[np.float32]  # (H, W) in 0..1, of one class
 Value = TypeVar("Value", bound=np.generic)
 _BAND_PX = 2**21  # so many pixels of the picture are worked on at once
 
 
-def restore_mask(mask: Mask, probabilities: Probabilities, frame: Frame) -> Mask:
+def restore_mask(mask: Mask, probabilities: Sequence[Probability], frame: Frame) -> Mask:
     """Return the class index at every pixel of the picture, (H, W) of `frame.picture`.
 
     mask: of the input. Where the picture was not resampled, its part of it is the answer.
-    probabilities: of the input, (C, ...). Where it was, they are resampled to the picture, one
-        class after the other, and the likeliest taken: borders come out smooth that way. Ties
-        go to the lower index.
+    probabilities: of the input, one for each class. Where it was, they are resampled to the
+        picture, one after the other, and the likeliest taken: borders come out smooth that way.
+        Ties go to the lower index.
     """
     if frame.inner == frame.picture:
         return np.ascontiguousarray(_inner(mask, frame))
     restored = np.empty(frame.picture, np.uint8)
-    inner = _inner(probabilities, frame)
+    inner = [_inner(probability, frame) for probability in probabilities]
     for rows in _bands(frame):
         band = _resampled(inner[0], frame, rows)
         likeliest = np.zeros(band.shape, np.uint8)
@@ -39,11 +39,8 @@ def restore_mask(mask: Mask, probabilities: Probabilities, frame: Frame) -> Mask
     return restored
 
 
-def restore_probability(probability: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:
-    """Return one class's probability at every pixel of the picture, (H, W) of `frame.picture`.
-
-    probability: of the input, (H, W).
-    """
+def restore_probability(probability: Probability, frame: Frame) -> Probability:
+    """Return a class's probability at every pixel of the picture, (H, W) of `frame.picture`."""
     inner = _inner(probability, frame)
     if frame.inner == frame.picture:
         return np.ascontiguousarray(inner)
@@ -68,7 +65,7 @@ def _bands(frame: Frame) -> Iterator[slice]:
         yield slice(first, min(height, first + step))
 
 
-def _resampled(inner: NDArray[np.float32], frame: Frame, rows: slice) -> NDArray[np.float32]:
+def _resampled(inner: Probability, frame: Frame, rows: slice) -> Probability:
     """Return rows of the picture, by the same filter that made the input from it."""
     scale = frame.inner[0] / frame.picture[0]
     box = (0, rows.start * scale, frame.inner[1], min(frame.inner[0], rows.stop * scale))

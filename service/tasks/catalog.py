@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from service.batching import Batcher
 from service.contract.errors import (
@@ -12,13 +12,34 @@ from service.contract.errors import (
     SetupError,
     UnknownModel,
     UnknownVersion,
+    WrongTask,
 )
-from service.contract.manifest import Manifest
+from service.contract.manifest import Manifest, Task
 from service.contract.refusal import Refusal
 from service.tasks.classify import Classifier, Probabilities
 from service.tasks.features import FeatureMaps
+from service.tasks.segment import Question, Segmented, Segmenter
 
 Labels = tuple[str, str, str]  # name, version, execution provider
+# Why a version is not loaded, where somebody asked for that.
+BY_HAND = "was unloaded by hand"
+
+
+class Classifying(NamedTuple):
+    """A classifier and its queue of pictures."""
+
+    task: Classifier
+    queue: Batcher[bytes, Probabilities]
+
+
+class Segmenting(NamedTuple):
+    """A segmenter and its queue of pictures."""
+
+    task: Segmenter
+    queue: Batcher[Question, Segmented]
+
+
+Answering = Classifying | Segmenting
 
 
 @dataclass(frozen=True)
@@ -28,7 +49,7 @@ class ServedModel:
     execution_provider: the one it really runs on.
     golden_difference: largest absolute difference from PyTorch's golden outputs.
     memory_bytes: of the weights, in every session that answers requests.
-    queue: pictures that wait to be classified, and what runs them.
+    answering: what it does with pictures, and the queue in which they wait for it.
     release: gives the memory of the sessions back; blocks.
     """
 
@@ -36,10 +57,30 @@ class ServedModel:
     execution_provider: str
     golden_difference: float
     memory_bytes: int
-    classifier: Classifier
+    answering: Answering
     features: FeatureMaps
-    queue: Batcher[bytes, Probabilities]
     release: Callable[[], None]
+
+    @property
+    def queue(self) -> Batcher[Any, Any]:
+        """Where pictures wait for this version."""
+        return self.answering.queue
+
+    def classifying(self) -> Classifying:
+        """Return its part as a classifier; raises WrongTask."""
+        if isinstance(self.answering, Classifying):
+            return self.answering
+        raise self._wrong_task("classify")
+
+    def segmenting(self) -> Segmenting:
+        """Return its part as a segmenter; raises WrongTask."""
+        if isinstance(self.answering, Segmenting):
+            return self.answering
+        raise self._wrong_task("segment")
+
+    def _wrong_task(self, asked: str) -> WrongTask:
+        name, task = self.manifest.name, self.manifest.task
+        return WrongTask(f"The model {name!r} does {task}: it cannot {asked}.")
 
     @property
     def labels(self) -> Labels:
@@ -141,20 +182,23 @@ class Catalog:
         known |= {refusal.version for refusal in refused if refusal.version}
         raise UnknownVersion(str(version), map(str, sorted(known)))
 
-    def default(self) -> ServedModel:
-        """Return the model for requests that name none.
+    def default(self, task: Task) -> ServedModel:
+        """Return the model of that task for requests that name none.
 
         Raises: ModelNotReady if none is ready; InvalidParameter if it is not clear which.
         """
         if self._default is not None:
             if self._default not in self.names:
                 raise ModelNotReady(f"The default model {self._default!r} is gone.")
-            return self.get(self._default)
-        if not self._models:
-            raise ModelNotReady("No model is ready to answer; see /readyz for why.")
-        if len(self._models) > 1:
+            chosen = self.get(self._default)
+            if chosen.manifest.task == task:
+                return chosen
+        able = sorted({m.manifest.name for m in self.ready if m.manifest.task == task})
+        if not able:
+            raise ModelNotReady(f"No model for {task} is ready to answer; see /readyz for why.")
+        if len(able) > 1:
             raise InvalidParameter(
-                f"Several models are served ({', '.join(sorted(self._models))}): name the one "
-                "you mean, or set a default with --default-model or CONVSCOPE_DEFAULT_MODEL."
+                f"Several models do {task} ({', '.join(able)}): name the one you mean, or set a "
+                "default with --default-model or CONVSCOPE_DEFAULT_MODEL."
             )
-        return self.get(next(iter(self._models)))
+        return self.get(able[0])

@@ -55,6 +55,10 @@ class Classifier:
         pixels = preprocess_image(decode_image(data, self._limits, self._enough_px), spec)
         return pixels.shape, pixels
 
+    def model_input(self, data: bytes) -> Pixels:
+        """Return the picture as one model input; raises what decode_image raises."""
+        return self.prepare(data)[1]
+
     def run(self, inputs: Sequence[Any], alone: bool) -> list[Probabilities]:
         """Return the probabilities of each of the inputs, which `prepare` made."""
         return list(self._run(np.stack(inputs), alone))

@@ -12,6 +12,7 @@ from service.contract.errors import ModelNotReady, UnknownLayer
 from service.contract.manifest import Graph, Tap
 from service.graph.layers import LayerTable, describe_layers
 from service.graph.prefix import cut_prefix
+from service.graph.sized import at_size
 from service.tasks.kept import Kept, Once
 
 Run = Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[Any]]]
@@ -60,6 +61,7 @@ class FeatureMaps:
     graph: its entry in the manifest, which lists the taps.
     open_prefix: makes a serialised model runnable.
     max_prefixes: how many runnable prefixes are kept; the least recently used goes first.
+    size: height and width of the input that the layer table is for.
 
     May be called from several threads; a prefix wanted by many is built once.
     """
@@ -70,12 +72,13 @@ class FeatureMaps:
         graph: Graph,
         open_prefix: Callable[[bytes], Run],
         max_prefixes: int,
+        size: tuple[int, int],
     ) -> None:
         self._input = graph.inputs[0].name
         self._taps = _by_name(graph.taps)
         model = Once(read)
         # Nothing here refers to `self`: in a circle, prefixes would outlive an unloaded model.
-        self._layers = Once(lambda: describe_layers(model()))
+        self._layers = Once(lambda: describe_layers(at_size(model(), size)))
         self._prefixes = Kept(lambda tensor: open_prefix(_cut(model(), tensor)), max_prefixes)
 
     def layers(self) -> LayerTable:

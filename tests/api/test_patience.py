@@ -52,9 +52,11 @@ def gated(tmp_path: Path, gate: Gate) -> Iterator[Client]:
     with Client(Settings(models_dir=tmp_path, device="cpu", request_timeout_ms=10_000)) as client:
         model = client.app.state.convscope.catalog.get("colors")
         queue: Batcher[bytes, Any] = Batcher(
-            model.classifier.prepare, gate.run, runners, BatchRules(max_queue=2)
+            model.classifying().task.prepare, gate.run, runners, BatchRules(max_queue=2)
         )
-        client.serve_instead(Catalog([replace(model, queue=queue)], [], None))
+        client.serve_instead(
+            Catalog([replace(model, answering=model.answering._replace(queue=queue))], [], None)
+        )
         yield client
         gate.open.set()
     runners.close()

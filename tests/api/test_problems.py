@@ -121,9 +121,11 @@ def test_unforeseen_error_keeps_its_secrets(
     state = client.app.state.convscope
     model = state.catalog.get("colors")
     runners = Runners(1)
-    broken = Batcher(model.classifier.prepare, fail, runners, BatchRules())
+    broken = Batcher(model.classifying().task.prepare, fail, runners, BatchRules())
     before = state.catalog
-    client.serve_instead(Catalog([replace(model, queue=broken)], [], None))
+    client.serve_instead(
+        Catalog([replace(model, answering=model.answering._replace(queue=broken))], [], None)
+    )
     try:
         answer = client.post(PATH, content=flat("red"))
         batch = client.post(PATH, files=many_files(2))

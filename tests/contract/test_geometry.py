@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.contract.errors import InvalidParameter
-from service.contract.geometry import Field, Window, join, output_size, receptive_field, through
+from service.contract.geometry import Window, output_size, receptive_field
 
 windows = st.builds(
     Window,
@@ -31,13 +31,6 @@ def test_windows_below_one_are_refused(bad: dict[str, int]) -> None:
     """A window that does not exist cannot slide."""
     with pytest.raises(InvalidParameter, match="at least 1"):
         Window(**{"kernel": 3, **bad})
-
-
-def test_where_branches_meet_the_larger_field_counts() -> None:
-    """A residual sum sees what its longer branch sees."""
-    shortcut = through(Field(), Window(1, stride=2))
-    branch = through(through(Field(), Window(3, stride=2, pad_begin=1)), Window(3, pad_begin=1))
-    assert join([shortcut, branch]) == branch
 
 
 @given(st.lists(windows, max_size=4))

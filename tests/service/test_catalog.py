@@ -59,22 +59,22 @@ def test_what_was_never_there_is_unknown(root: Path) -> None:
 
 def test_only_model_is_the_default(root: Path) -> None:
     """Where one model can answer, nobody needs to name it."""
-    assert catalog(root).default().manifest.name == "colors"
+    assert catalog(root).default("image-classification").manifest.name == "colors"
 
 
 def test_among_several_the_default_must_be_set(root: Path) -> None:
     """Nothing is guessed: the message names the models and the setting."""
     write_model(root, "other", 1)
     with pytest.raises(InvalidParameter, match=r"colors, other.*--default-model"):
-        catalog(root).default()
-    assert catalog(root, "other").default().manifest.name == "other"
+        catalog(root).default("image-classification")
+    assert catalog(root, "other").default("image-classification").manifest.name == "other"
 
 
 def test_no_ready_model_is_told(tmp_path: Path) -> None:
     """If all were refused, the default is not ready either."""
     (write_model(tmp_path) / "CARD.md").unlink()
     with pytest.raises(ModelNotReady):
-        catalog(tmp_path).default()
+        catalog(tmp_path).default("image-classification")
 
 
 def test_default_that_does_not_exist_stops_the_start(root: Path) -> None:

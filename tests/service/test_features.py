@@ -18,6 +18,7 @@ from tests.onnx_graphs import Net, open_session, residual_net, run_all_taps, wri
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "xo_convnet.json").read_text())
 IMAGES = np.random.default_rng(1).integers(0, 256, (1, 20, 16, 3), np.uint8)
+SIZE = IMAGES.shape[1:3]
 MODULES = {
     "stem/Conv": ("stem",),
     "block.conv2/Conv": ("block.conv2",),
@@ -47,7 +48,7 @@ def opened() -> Opened:
 @pytest.fixture
 def maps(tmp_path: Path, opened: Opened) -> FeatureMaps:
     file, graph = write_graph(residual_net(), tmp_path, MODULES)
-    return FeatureMaps(partial(onnx.load, file), graph, opened, max_prefixes=2)
+    return FeatureMaps(partial(onnx.load, file), graph, opened, max_prefixes=2, size=SIZE)
 
 
 def test_every_tap_gives_the_tensor_of_the_whole_graph(maps: FeatureMaps) -> None:
@@ -76,7 +77,7 @@ def test_tap_that_the_graph_does_not_have_is_the_servers_fault(
     file, graph = write_graph(residual_net(), tmp_path)
     promised = graph.taps[0].model_copy(update={"name": "dream/Conv"})
     graph = graph.model_copy(update={"taps": (promised, *graph.taps)})
-    maps = FeatureMaps(partial(onnx.load, file), graph, opened, max_prefixes=2)
+    maps = FeatureMaps(partial(onnx.load, file), graph, opened, max_prefixes=2, size=SIZE)
     with pytest.raises(ModelNotReady, match="lists the layer 'dream/Conv'"):
         maps.compute("dream/Conv", IMAGES)
 
@@ -98,7 +99,7 @@ def test_graph_file_is_read_only_when_first_needed(tmp_path: Path, opened: Opene
     file, graph = write_graph(residual_net(), tmp_path)
     content = file.read_bytes()
     file.unlink()
-    maps = FeatureMaps(partial(onnx.load, file), graph, opened, max_prefixes=2)
+    maps = FeatureMaps(partial(onnx.load, file), graph, opened, max_prefixes=2, size=SIZE)
     assert maps.tap("fc").name == "fc/Gemm"
     with pytest.raises(FileNotFoundError):
         maps.layers()
@@ -121,7 +122,7 @@ def test_concurrent_requests_for_a_layer_build_it_once(tmp_path: Path) -> None:
     file, graph = write_graph(residual_net(), tmp_path)
     everyone = Barrier(8)
     opened = Opened()
-    maps = FeatureMaps(partial(onnx.load, file), graph, opened, max_prefixes=2)
+    maps = FeatureMaps(partial(onnx.load, file), graph, opened, max_prefixes=2, size=SIZE)
 
     def ask(_: int) -> FeatureMap:
         everyone.wait(timeout=10)
@@ -146,7 +147,7 @@ def test_building_one_layer_does_not_hold_up_another(tmp_path: Path) -> None:
             assert finish.wait(timeout=10)
         return session
 
-    maps = FeatureMaps(partial(onnx.load, file), graph, open_slowly, max_prefixes=2)
+    maps = FeatureMaps(partial(onnx.load, file), graph, open_slowly, max_prefixes=2, size=SIZE)
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(maps.compute, "fc", IMAGES)
         assert building.wait(timeout=10)
@@ -166,7 +167,7 @@ def test_failure_to_open_a_prefix_is_not_kept(tmp_path: Path) -> None:
             raise failures.pop()
         return open_session(prefix)
 
-    maps = FeatureMaps(partial(onnx.load, file), graph, open_or_fail, max_prefixes=2)
+    maps = FeatureMaps(partial(onnx.load, file), graph, open_or_fail, max_prefixes=2, size=SIZE)
     with pytest.raises(MemoryError):
         maps.compute("fc", IMAGES)
     assert maps.compute("fc", IMAGES).values.shape == (10,)
@@ -265,7 +266,7 @@ def xo_convolution() -> onnx.ModelProto:
 def test_published_tables_of_the_xo_net_come_out(tmp_path: Path, layer: str, tables: str) -> None:
     """The lecture's numbers, cut toward zero to two decimals, from the lecture's picture."""
     file, graph = write_graph(xo_convolution(), tmp_path)
-    maps = FeatureMaps(partial(onnx.load, file), graph, open_session, max_prefixes=1)
+    maps = FeatureMaps(partial(onnx.load, file), graph, open_session, max_prefixes=1, size=(9, 9))
     white = np.array(GOLDEN["image"])[None, :, :, None] > 0
     values = maps.compute(layer, np.where(white, 255, 0).astype(np.uint8)).values
     for channel, table in zip(values, GOLDEN[tables].values(), strict=True):

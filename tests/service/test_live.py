@@ -224,7 +224,7 @@ def test_unloaded_model_is_freed(tmp_path: Path) -> None:
             await catalog.unload("colors")
             assert not set(serving)
             with pytest.raises(ModelNotReady):
-                model.classifier.classify(flat("red"), 1)
+                model.classifying().task.classify(flat("red"), 1)
             gone = weakref.ref(model)
             del model
             gc.collect()
