@@ -75,19 +75,23 @@ def load_version(folder: Path, repository: Path, placement: Placement) -> Loaded
 
     ways = (False, True) if session.has_two else (False,)
     if session.execution_provider != CPU:
-        _warm_up(session, graph.inputs, placement.gpu.warm_up_sizes, shown_as)
+        _warm_up(session, manifest, placement.gpu.warm_up_sizes, shown_as)
     graph_bytes = len(content) + sum(map(len, external.values()))
     return LoadedModel(manifest, folder, session, max(map(difference, ways)), graph_bytes)
 
 
-def _warm_up(
-    session: Session, inputs: Iterable[Tensor], sizes: Iterable[int], shown_as: str
-) -> None:
-    """Run batches of those sizes: on a GPU the first of each shape is slow, or does not fit."""
+def _warm_up(session: Session, manifest: Manifest, sizes: Iterable[int], shown_as: str) -> None:
+    """Run batches of those sizes: on a GPU the first of each shape is slow, or does not fit.
+
+    A graph for pictures of any size gets pictures of the size that it was trained on.
+    """
     for size in sizes:
+        open_axes = dict(enumerate((size, *manifest.preprocessing.reference_size)))
         batch = {
-            tensor.name: np.zeros([axis or size for axis in tensor.shape], tensor.dtype)
-            for tensor in inputs
+            tensor.name: np.zeros(
+                [axis or open_axes.get(i, 1) for i, axis in enumerate(tensor.shape)], tensor.dtype
+            )
+            for tensor in manifest.graph.inputs
         }
         try:
             session.run(batch)

@@ -1,72 +1,59 @@
 """The model card: what a person should know before trusting a model version."""
 
-from service.contract.manifest import Manifest, Metric
-from training.evaluate import Evaluation
+from collections.abc import Sequence
+
+from service.contract.manifest import FREE_SIZE, Manifest, Metric
+from training.evaluate import Evaluation, Table
 
 
-def write_card(manifest: Manifest, caveats: tuple[str, ...], evaluation: Evaluation) -> str:
-    """Return the card as Markdown; every figure in it comes from the arguments."""
-    provenance = manifest.provenance
+def write_card(
+    manifest: Manifest, caveats: tuple[str, ...], evaluations: Sequence[Evaluation]
+) -> str:
+    """Return the card as Markdown; every figure in it comes from the arguments.
+
+    evaluations: on the test split, and on others to stand beside.
+    """
+    test, *others = evaluations
     parts = [
         f"# {manifest.name}, version {manifest.version}",
         manifest.description,
-        _table(
-            ("", ""),
-            [
-                ("task", manifest.task),
-                ("classes", ", ".join(manifest.labels)),
-                ("input", _input(manifest)),
-                ("size", _size(manifest)),
-                ("recipe", f"{provenance.recipe}, seed {provenance.seed}"),
-                ("data", provenance.dataset),
-                ("training", _minutes(provenance.training_minutes)),
-                ("licence", manifest.license),
-            ],
-        ),
+        _table(Table(("", ""), _facts(manifest))),
         "## Accuracy",
-        "Measured through ONNX Runtime and the service's own preprocessing, single forward "
-        f"passes, on the {evaluation.split} split of {evaluation.dataset}, which did not choose "
-        "the checkpoint.",
-        _table(
-            ("figure", "value", "95 % interval", "images", "runs", "mean ± spread"),
-            [_metric_row(metric) for metric in manifest.metrics],
-        ),
-        "The interval (Wilson) is for the accuracy over endless pictures of this kind; the "
-        "spread is the sample standard deviation over trainings with different seeds.",
-        _table(
-            ("class", "images", "recall", "precision"),
-            [
-                (
-                    figures.label,
-                    str(figures.images),
-                    _share(figures.recall),
-                    _share(figures.precision),
-                )
-                for figures in evaluation.classes
-            ],
-        ),
-        _confusions(evaluation),
+        _measured(test, others),
+        _table(_metrics(manifest)),
+        f"{test.about} The spread is the sample standard deviation over trainings with different "
+        "seeds.",
+        *_notes(evaluations),
+        _table(test.class_table(others)),
+        test.confusions(),
         "## Known failings",
-        "\n".join(f"- {caveat}" for caveat in (*caveats, _ALWAYS)),
+        "\n".join(f"- {caveat}" for caveat in (*caveats, test.always)),
         "## Agreement with PyTorch",
         _parity(manifest),
         "## Made with",
-        ", ".join(f"{name} {version}" for name, version in provenance.versions.items())
-        + f", on {provenance.created}.",
+        ", ".join(f"{name} {version}" for name, version in manifest.provenance.versions.items())
+        + f", on {manifest.provenance.created}.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-_ALWAYS = "It always answers with one of its classes, whatever the picture shows."
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
+def _table(table: Table) -> str:
+    lines = [table.head, tuple("---" for _ in table.head), *table.rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _share(value: float | None) -> str:
-    return "never predicted" if value is None else f"{value:.2%}"
+def _facts(manifest: Manifest) -> list[tuple[str, ...]]:
+    provenance = manifest.provenance
+    return [
+        ("task", manifest.task),
+        ("classes", ", ".join(manifest.labels)),
+        ("input", _input(manifest)),
+        ("size", f"{len(manifest.graph.taps)} tensors to look at, opset {manifest.graph.opset}"),
+        ("recipe", f"{provenance.recipe}, seed {provenance.seed}"),
+        ("data", provenance.dataset),
+        ("training", _minutes(provenance.training_minutes)),
+        ("licence", manifest.license),
+    ]
 
 
 def _minutes(minutes: float | None) -> str:
@@ -75,11 +62,29 @@ def _minutes(minutes: float | None) -> str:
 
 def _input(manifest: Manifest) -> str:
     spec = manifest.preprocessing
-    return f"{spec.color} {spec.width}x{spec.height} px, resized by `{spec.resize}`"
+    size = f"{spec.color} {spec.width}x{spec.height} px"
+    if spec.resize not in FREE_SIZE:
+        return f"{size}, resized by `{spec.resize}`"
+    return (
+        f"{spec.color}, any size in multiples of {spec.multiple} px; trained on "
+        f"{spec.width}x{spec.height} px, resized by `{spec.resize}`"
+    )
 
 
-def _size(manifest: Manifest) -> str:
-    return f"{len(manifest.graph.taps)} tensors to look at, opset {manifest.graph.opset}"
+def _measured(test: Evaluation, others: Sequence[Evaluation]) -> str:
+    return (
+        "Measured through ONNX Runtime and the service's own preprocessing, single forward "
+        f"passes, on the {test.split} split of {test.dataset}, which did not choose the checkpoint."
+        + "".join(
+            f" The {other.split} split of {other.images} pictures did, and so flatters the model."
+            for other in others
+        )
+    )
+
+
+def _metrics(manifest: Manifest) -> Table:
+    head = ("figure", "value", "95 % interval", "images", "runs", "mean ± spread")
+    return Table(head, [_metric_row(metric) for metric in manifest.metrics])
 
 
 def _metric_row(metric: Metric) -> tuple[str, ...]:
@@ -95,26 +100,26 @@ def _metric_row(metric: Metric) -> tuple[str, ...]:
     )
 
 
-def _confusions(evaluation: Evaluation, most: int = 5) -> str:
-    found = [
-        (count, truth, said)
-        for truth, row in enumerate(evaluation.confusion)
-        for said, count in enumerate(row)
-        if truth != said and count
+def _notes(evaluations: Sequence[Evaluation]) -> list[str]:
+    return [
+        f"On the {evaluation.split} split:\n\n" + "\n".join(f"- {note}" for note in notes)
+        for evaluation in evaluations
+        if (notes := evaluation.notes())
     ]
-    labels = [figures.label for figures in evaluation.classes]
-    worst = sorted(found, reverse=True)[:most]
-    listed = "; ".join(f"{labels[t]} taken for {labels[s]} ({n})" for n, t, s in worst)
-    return f"Most frequent confusions: {listed}." if listed else ""
 
 
 def _parity(manifest: Manifest) -> str:
     parity = manifest.parity
     if parity is None:
         return ""
+    said = (
+        f"class as PyTorch {parity.same_argmax} times"
+        if parity.decisions is None
+        else f"class as PyTorch at {parity.same_argmax:,} of {parity.decisions:,} pixels, and "
+        "another only where the two best differ by less than 1e-4"
+    )
     return (
         f"On {parity.images} pictures, in batches of "
         f"{' and '.join(str(size) for size in parity.batch_sizes)}, ONNX Runtime chose the same "
-        f"class as PyTorch {parity.same_argmax} times; probabilities differed by at most "
-        f"{parity.max_probability_difference:.1e}."
+        f"{said}; probabilities differed by at most {parity.max_probability_difference:.1e}."
     )

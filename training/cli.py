@@ -10,12 +10,15 @@ import click
 from service.contract.errors import ConvscopeError, SetupError
 from service.contract.manifest import read_manifest
 from training.confusion import write_evaluation
-from training.data.splits import STROKES, open_dataset
-from training.evaluate import Evaluation, evaluate_model
-from training.export import check_target, export_run
+from training.data.splits import STROKES
+from training.evaluate import Evaluation
+from training.export import Evaluations, check_target, export_run, read_evaluations
 from training.fit import fit
+from training.judges import JUDGES
 from training.recipe import InvalidRecipe, Recipe, load_recipe
 from training.run_folder import RunFolder
+from training.shift import ShiftConsistency
+from training.tasks import TASKS
 
 _MODELS_DIR = click.option(
     "--models-dir",
@@ -89,7 +92,7 @@ def train(
             f"{run.path} is finished and exported; use `convscope export` to export it again, "
             "or give another --out to train anew"
         )
-    folder = export_run(run, open_dataset(data), name, models_dir)
+    folder = export_run(run, TASKS[recipe.task].open(data), name, models_dir)
     click.echo(f"run folder: {run.path}")
     _announce(folder, run)
 
@@ -101,28 +104,37 @@ def train(
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write evaluation.json and confusion.png of the first one here.",
+    help="Write evaluation.json and pictures of the first one here.",
 )
-def evaluate(versions: tuple[Path, ...], data: str, split: str, out: Path | None) -> None:
+@click.option("--shifts", is_flag=True, help="Measure too how segmenters stand moved pictures.")
+def evaluate(
+    versions: tuple[Path, ...], data: str, split: str, out: Path | None, shifts: bool
+) -> None:
     """Measure exported VERSIONS (models/NAME/VERSION) as they are served.
 
     The pictures go through the service's preprocessing and ONNX Runtime, in single passes.
     """
-    dataset = open_dataset(data)
+    manifests = [read_manifest(folder.resolve()) for folder in versions]
+    tasks = {manifest.task for manifest in manifests}
+    if len(tasks) > 1:
+        raise SetupError(f"these do different things: {' and '.join(sorted(tasks))}")
+    judge, dataset = JUDGES[tasks.pop()], TASKS[manifests[0].task].open(data)
     if split not in dataset.splits:
         raise SetupError(f"{data} has no {split} split of its own")
+    pictures = dataset.splits[split]
     evaluations = []
-    for folder in versions:
-        manifest = read_manifest(folder.resolve())
+    for folder, manifest in zip(versions, manifests, strict=True):
         if dataset.classes != manifest.labels:
             raise SetupError(f"{folder} has other classes than {data}")
-        pictures = dataset.splits[split]
-        evaluations.append(evaluate_model(folder, manifest, pictures, dataset.name, split))
-        click.echo(f"{folder}: {_figures(evaluations[-1])}")
+        figures = judge.evaluate(folder, manifest, pictures, dataset.name, split)
+        click.echo("\n  ".join([f"{folder}: {figures.sentence()}", *figures.notes()]))
+        if shifts:
+            _tell_shifts(judge.shifts(folder, manifest, pictures))
+        evaluations.append(figures)
     if out:
-        out.mkdir(parents=True, exist_ok=True)
         write_evaluation(out, evaluations[0])
-    _table_of_classes(evaluations[0])
+        judge.draw(versions[0], manifests[0], pictures, out)
+    _tell_classes(evaluations[0])
 
 
 @click.command(cls=_Plain)
@@ -135,8 +147,8 @@ def export(runs: tuple[Path, ...], name: str | None, models_dir: Path) -> None:
     facts = first.facts()
     if len({run.facts().seed for run in (first, *others)}) < len(runs):
         raise SetupError("two of the runs have the same seed: mean and spread need different ones")
-    sisters = [_evaluation_of_sister(first, other) for other in others]
-    dataset = open_dataset(facts.data)
+    sisters = [_evaluations_of_sister(first, other) for other in others]
+    dataset = TASKS[first.recipe().task].open(facts.data)
     folder = export_run(first, dataset, name or _model_name(facts.data), models_dir, sisters)
     _announce(folder, first)
 
@@ -158,38 +170,37 @@ def _model_name(data: str) -> str:
     return name.strip("-._") or "model"
 
 
-def _evaluation_of_sister(first: RunFolder, other: RunFolder) -> Evaluation:
+def _evaluations_of_sister(first: RunFolder, other: RunFolder) -> Evaluations:
     same_data = other.facts().data_digest == first.facts().data_digest
     if other.recipe() != first.recipe() or not same_data:
         raise SetupError(f"{other.path} has another recipe or other pictures than {first.path}")
     try:
-        return Evaluation.model_validate_json(other.evaluation.read_bytes())
+        return read_evaluations(other)
     except OSError as error:
         raise SetupError(f"{other.path} was not evaluated: its training did not end") from error
 
 
 def _announce(folder: Path, run: RunFolder) -> None:
-    evaluation = Evaluation.model_validate_json(run.evaluation.read_bytes())
-    click.echo(f"{folder}: {_figures(evaluation)}")
+    for figures in read_evaluations(run).values():
+        click.echo(f"{folder}: {figures.sentence()}")
     if folder.parent.parent != Path("models"):
         click.echo(f"serve it: convscope serve --models-dir {folder.parent.parent}")
     else:
         click.echo("serve it: convscope serve")
 
 
-def _figures(evaluation: Evaluation) -> str:
-    low, high = evaluation.interval
-    return (
-        f"accuracy {evaluation.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}) "
-        f"on {evaluation.images} pictures of {evaluation.dataset} {evaluation.split}"
-    )
+def _tell_shifts(shift: ShiftConsistency | None) -> None:
+    if shift is None:
+        raise SetupError("--shifts is for segmenters that take any size, and pictures over 100 px")
+    click.echo(f"  {shift.sentence()}")
+    for way, curve in (("right", shift.horizontal), ("down", shift.vertical)):
+        shown = " ".join(f"{share:.4f}" for share in curve)
+        click.echo(f"  moved {way} by 0 to {len(curve) - 1} px: {shown}")
 
 
-def _table_of_classes(evaluation: Evaluation) -> None:
-    width = max(len(figures.label) for figures in evaluation.classes)
-    for figures in evaluation.classes:
-        precision = "    -" if figures.precision is None else f"{figures.precision:6.2%}"
-        click.echo(
-            f"  {figures.label:<{width}}  recall {figures.recall:7.2%}  precision {precision}"
-            f"  ({figures.images})"
-        )
+def _tell_classes(evaluation: Evaluation) -> None:
+    head, rows = evaluation.class_table()
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for label, *cells in (head, *rows):
+        shown = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        click.echo(f"  {label:<{widths[0]}}  {shown}")

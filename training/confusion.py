@@ -6,18 +6,19 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from training.evaluate import Evaluation
+from training.evaluate import EVALUATION_NAME, Evaluation
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
-    """Write `evaluation.json` and `confusion.png` into the folder."""
-    (folder / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n")
+    """Write `evaluation.json` and `confusion.png` into the folder, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / EVALUATION_NAME).write_text(evaluation.model_dump_json(indent=1) + "\n")
     draw_confusion(evaluation).savefig(folder / "confusion.png", dpi=120)
 
 
 def draw_confusion(evaluation: Evaluation) -> Figure:
     """Return a figure with rows as true classes, shaded by the share of the row."""
-    labels = [figures.label for figures in evaluation.classes]
+    labels = evaluation.labels
     counts = np.array(evaluation.confusion)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = min(16.0, 3 + 0.55 * len(labels))
@@ -29,11 +30,13 @@ def draw_confusion(evaluation: Evaluation) -> Figure:
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title(
-        f"{evaluation.dataset} {evaluation.split}: {evaluation.accuracy:.2%} of {evaluation.images}"
+        f"{evaluation.dataset} {evaluation.split}: {evaluation.figure} {evaluation.value:.2%} "
+        f"of {evaluation.images} pictures"
     )
     if len(labels) <= 30:  # beyond that the numbers could not be read
         for (row, column), count in np.ndenumerate(counts):
             color = "white" if shares[row, column] > 0.5 else "black"
             if count:
-                axes.text(column, row, str(count), ha="center", va="center", color=color, size=8)
+                text = evaluation.cell(int(count), float(shares[row, column]))
+                axes.text(column, row, text, ha="center", va="center", color=color, size=8)
     return figure

@@ -6,9 +6,11 @@ import re
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,44 +26,44 @@ from service.contract.manifest import (
     Golden,
     Graph,
     Manifest,
-    Parity,
+    Metric,
     Provenance,
     Tensor,
     write_manifest,
 )
-from service.device import ON_CPU
-from service.runtime import open_session
 from training.card import write_card
 from training.confusion import write_evaluation
-from training.data.pictures import DataSet, Pictures
-from training.deployed import Deployed
-from training.evaluate import Evaluation, accuracy_metric, evaluate_model
+from training.deployed import Deployed, deploy
+from training.evaluate import EVALUATION_NAME, Evaluation, main_metric
+from training.judges import JUDGES
 from training.nets.registry import build_net
-from training.onnx_file import OPSET, to_onnx
+from training.onnx_file import OPSET, to_onnx, tracing_images
+from training.parity import check_parity, check_sizes, outputs_at_sizes, pytorch_outputs
 from training.progress import read_minutes
 from training.recipe import Recipe
 from training.run_folder import RunFacts, RunFolder
-from training.taps import ExportError, find_taps
+from training.taps import find_taps
 
-GOLDEN_IMAGES = 8
-PARITY_IMAGES = 1_000
-PARITY_BATCHES = (1, 64)
-LARGEST_PROBABILITY_DIFFERENCE = 1e-4
 GRAPH_NAME = "model.onnx"
+# In the order in which a manifest tells their figures; those that the data set has.
+JUDGED_SPLITS = ("test", "validation")
+Evaluations = dict[str, Evaluation]  # by split
 
 
 def export_run(
     run: RunFolder,
-    dataset: DataSet,
+    dataset: Any,
     name: str,
     models_dir: Path,
-    sisters: Sequence[Evaluation] = (),
+    sisters: Sequence[Evaluations] = (),
 ) -> Path:
     """Export the run's best checkpoint as the next version of `name`; return its folder.
 
     The net is proven before anything is kept: every module's output against a forward
-    hook, and probabilities on up to 1,000 test pictures, at batch 1 and 64. The run folder
-    gets the figures on the test split.
+    hook, and probabilities on many test pictures, in batches of several sizes. The run folder
+    gets the figures on the test split, and on a validation split that the data set has of its
+    own, which go into the manifest behind them.
+    dataset: as the task of the run's recipe opens it.
     sisters: figures of other seeds of the same recipe, for mean and spread.
     Raises: ExportError if the graph is not the net, SetupError for an unfit name.
     """
@@ -74,7 +76,7 @@ def export_run(
     try:
         parent = models_dir / name
         number = next_version(parent)
-        _write_version(staging, run, deployed, dataset, name, number, sisters)
+        _Version(staging, run, deployed, dataset).write(name, number, sisters)
         staging.chmod(0o755)
         parent.mkdir(exist_ok=True)
         return staging.rename(parent / str(number))
@@ -101,12 +103,11 @@ def load_deployed(run: RunFolder) -> Deployed:
     recipe, facts = run.recipe(), run.facts()
     if not run.best.exists():
         raise SetupError(f"{run.path} has no checkpoint yet")
-    channels = recipe.data.preprocessing().channels
-    net = build_net(recipe.net.kind, len(facts.classes), channels, recipe.net.options)
+    net = build_net(recipe.net.kind, len(facts.classes), recipe.data.channels, recipe.net.options)
     state = torch.load(run.best, map_location="cpu", weights_only=True)["state_dict"]
     weights = {key.removeprefix("net."): value for key, value in state.items()}
     net.load_state_dict({key: weights[key] for key in net.state_dict()})
-    return Deployed(net, recipe.data).eval()
+    return deploy(net, recipe)
 
 
 def next_version(parent: Path) -> int:
@@ -115,105 +116,108 @@ def next_version(parent: Path) -> int:
     return 1 + max((int(folder.name) for folder in found if folder.name.isdecimal()), default=0)
 
 
-def _write_version(
-    folder: Path,
-    run: RunFolder,
-    deployed: Deployed,
-    dataset: DataSet,
-    name: str,
-    number: int,
-    sisters: Sequence[Evaluation],
-) -> None:
-    recipe, facts = run.recipe(), run.facts()
-    pictures = dataset.splits["test"]
-    inputs = some(pictures, PARITY_IMAGES).model_inputs(recipe.data.preprocessing())
-    graph, outputs = _write_graph(folder, deployed, inputs)
-    golden = folder / GOLDEN_NAME
-    few = slice(0, None, max(1, len(inputs) // GOLDEN_IMAGES))
-    write_golden(
-        golden,
-        {"images": inputs[few][:GOLDEN_IMAGES]},
-        {key: array[few][:GOLDEN_IMAGES] for key, array in outputs.items()},
-    )
-    manifest = Manifest(
-        name=name,
-        version=number,
-        task="image-classification",
-        description=recipe.description,
-        preprocessing=recipe.data.preprocessing(),
-        graphs=(graph,),
-        labels=facts.classes,
-        golden=Golden(file=_file_ref(golden)),
-        parity=_check_parity(folder / GRAPH_NAME, inputs, outputs["probabilities"]),
-        provenance=_provenance(run, recipe, facts),
-        license=recipe.license,
-    )
-    evaluation = evaluate_model(folder, manifest, pictures, facts.dataset, "test")
-    write_evaluation(run.path, evaluation)
-    metric = accuracy_metric([evaluation, *sisters])
-    manifest = manifest.model_copy(update={"metrics": (metric,)})
-    write_manifest(folder, manifest)
-    (folder / CARD_NAME).write_text(write_card(manifest, recipe.caveats, evaluation))
+@dataclass(frozen=True)
+class _Version:
+    """A version folder in the making."""
 
+    folder: Path
+    run: RunFolder
+    deployed: Deployed
+    dataset: Any
 
-def some(pictures: Pictures, most: int) -> Pictures:
-    """Return at most `most` of the pictures, spread evenly."""
-    count = min(most, len(pictures))
-    return pictures.subset(np.linspace(0, len(pictures) - 1, count).astype(np.int64))
+    def write(self, name: str, number: int, sisters: Sequence[Evaluations]) -> None:
+        manifest = self._manifest(name, number)
+        evaluations = self._evaluate(manifest)
+        metrics = _metrics(evaluations, sisters)
+        manifest = manifest.model_copy(update={"metrics": metrics})
+        write_manifest(self.folder, manifest)
+        card = write_card(manifest, self.run.recipe().caveats, list(evaluations.values()))
+        (self.folder / CARD_NAME).write_text(card)
 
-
-def _write_graph(
-    folder: Path, deployed: Deployed, inputs: NDArray[np.uint8]
-) -> tuple[Graph, dict[str, NDArray[np.float32]]]:
-    """Write the ONNX file; return its description and PyTorch's outputs for `inputs`."""
-    images = torch.from_numpy(inputs)
-    model, scopes = to_onnx(deployed, images[:2])
-    taps = find_taps(model, scopes, deployed, images[:2])
-    file = folder / GRAPH_NAME
-    onnx.save(model, file)
-    with torch.inference_mode():
-        parts = [deployed(part) for part in images.split(64)]
-    outputs = {
-        key: torch.cat([part[i] for part in parts]).numpy()
-        for i, key in enumerate(("probabilities", "logits"))
-    }
-    classes = outputs["logits"].shape[1]
-    return (
-        Graph(
-            file=_file_ref(file),
-            opset=OPSET,
-            inputs=(Tensor(name="images", dtype="uint8", shape=(None, *inputs.shape[1:])),),
-            outputs=tuple(
-                Tensor(name=role, dtype="float32", shape=(None, classes), role=role)
-                for role in ("probabilities", "logits")
-            ),
-            taps=taps,
-        ),
-        outputs,
-    )
-
-
-def _check_parity(graph: Path, inputs: NDArray[np.uint8], expected: NDArray[np.float32]) -> Parity:
-    session = open_session(graph, str(graph), ON_CPU)
-    same, worst = len(inputs), 0.0
-    for batch in PARITY_BATCHES:
-        parts = [
-            session.run({"images": inputs[i : i + batch]})["probabilities"]
-            for i in range(0, len(inputs), batch)
-        ]
-        ours = np.concatenate(parts)
-        same = min(same, int((ours.argmax(1) == expected.argmax(1)).sum()))
-        worst = max(worst, float(np.abs(ours - expected).max()))
-    if same < len(inputs) or not worst <= LARGEST_PROBABILITY_DIFFERENCE:
-        raise ExportError(
-            f"ONNX Runtime chose another class than PyTorch on {len(inputs) - same} of "
-            f"{len(inputs)} pictures; probabilities differ by up to {worst:.2g}"
+    def _manifest(self, name: str, number: int) -> Manifest:
+        recipe, facts = self.run.recipe(), self.run.facts()
+        judge, spec, file = JUDGES[recipe.task], self.deployed.spec, self.folder / GRAPH_NAME
+        sizes = outputs_at_sizes(self.deployed)
+        inputs = judge.proof(self.dataset.splits["test"], spec)
+        graph = write_graph(file, self.deployed, inputs[:2], len(facts.classes))
+        check_sizes(file, sizes)
+        return Manifest(
+            name=name,
+            version=number,
+            task=recipe.task,
+            description=recipe.description,
+            preprocessing=spec,
+            graphs=(graph,),
+            labels=facts.classes,
+            colors=judge.colors(self.dataset),
+            golden=Golden(file=self._golden(judge.golden(inputs, spec))),
+            parity=check_parity(file, self.deployed, inputs, judge.batch_sizes),
+            provenance=_provenance(self.run, recipe, facts),
+            license=recipe.license,
         )
-    return Parity(
-        images=len(inputs),
-        batch_sizes=PARITY_BATCHES,
-        same_argmax=same,
-        max_probability_difference=worst,
+
+    def _golden(self, inputs: NDArray[np.uint8]) -> FileRef:
+        file = self.folder / GOLDEN_NAME
+        write_golden(file, {"images": inputs}, pytorch_outputs(self.deployed, inputs))
+        return _file_ref(file)
+
+    def _evaluate(self, manifest: Manifest) -> Evaluations:
+        """Return the figures by split, after writing them into the run folder."""
+        judge, found = JUDGES[manifest.task], {}
+        name, splits = self.run.facts().dataset, self.dataset.splits
+        for split in (split for split in JUDGED_SPLITS if split in splits):
+            figures = judge.evaluate(self.folder, manifest, splits[split], name, split)
+            found[split] = figures
+        shift = judge.shifts(self.folder, manifest, splits["test"])
+        if shift is not None:
+            found["test"] = found["test"].model_copy(update={"shift": shift})
+        for split, figures in found.items():
+            folder = evaluation_folder(self.run, split)
+            write_evaluation(folder, figures)
+            judge.draw(self.folder, manifest, splits[split], folder)
+        return found
+
+
+def evaluation_folder(run: RunFolder, split: str) -> Path:
+    """Return where a run keeps its figures on the split: those of the test split on top."""
+    return run.path if split == "test" else run.path / split
+
+
+def read_evaluations(run: RunFolder) -> Evaluations:
+    """Return the figures that the run has, by split; raises OSError if it has none."""
+    kind = JUDGES[run.recipe().task].evaluation
+    files = {split: evaluation_folder(run, split) / EVALUATION_NAME for split in JUDGED_SPLITS}
+    return {
+        split: kind.model_validate_json(file.read_bytes())
+        for split, file in files.items()
+        if split == "test" or file.exists()
+    }
+
+
+def write_graph(file: Path, deployed: Deployed, inputs: NDArray[np.uint8], classes: int) -> Graph:
+    """Write the ONNX file and return its entry in the manifest.
+
+    inputs: (N, H, W, C), on which every tap is proven.
+    Raises: ExportError if a tap is not what its modules give.
+    """
+    images = torch.from_numpy(inputs)
+    model, scopes = to_onnx(deployed, tracing_images(deployed))
+    taps = find_taps(model, scopes, deployed, images)
+    onnx.save(model, file)
+    return Graph(
+        file=_file_ref(file),
+        opset=OPSET,
+        inputs=(Tensor(name="images", dtype="uint8", shape=deployed.spec.input_shape),),
+        outputs=deployed.outputs(classes),
+        taps=taps,
+    )
+
+
+def _metrics(evaluations: Evaluations, sisters: Sequence[Evaluations]) -> tuple[Metric, ...]:
+    """Return the main figure of every split, over this run and its sisters."""
+    return tuple(
+        main_metric([evaluation, *(s[split] for s in sisters if split in s)])
+        for split, evaluation in evaluations.items()
     )
 
 

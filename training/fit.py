@@ -5,10 +5,8 @@ import logging
 import os
 import sys
 import warnings
-from typing import Any
 
 import lightning
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import (
     Callback,
@@ -21,18 +19,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from service.contract.errors import SetupError
-from training.data.batches import HeldOutBatches, TrainBatches
-from training.data.pictures import DataSet, Pictures
-from training.data.splits import open_dataset, with_validation
+from training.data.batches import EpochBatches, HeldOutBatches
 from training.deployed import Normalise
-from training.module import Classifier
-from training.nets.registry import build_net
+from training.encoder_start import start_encoder
+from training.module import NetModule
+from training.nets.registry import build_net, check_task
 from training.precision import choose_precision
 from training.progress import EpochTable
 from training.recipe import Recipe
 from training.run_folder import RunFacts, RunFolder
+from training.tasks import TASKS
 
-WHITENING_IMAGES = 5_000
+# pixels that a net may look at before training, as many as 5,000 pictures of 32x32
+FITTING_PIXELS = 5_000 * 32 * 32
 
 
 def fit(
@@ -41,23 +40,28 @@ def fit(
     """Train from scratch, or go on from the run's last checkpoint if there is one.
 
     stop_after: epochs after which to pause; the schedule is still that of the whole recipe.
-    Raises: SetupError if a picture cannot be read, or the run folder holds another run.
+    Raises: SetupError if a picture or mask cannot be read, or the run folder holds another run.
     """
-    opened = open_dataset(data)
+    check_task(recipe.net.kind, recipe.task)
+    task = TASKS[recipe.task]
+    opened = task.open(data)
     digest = opened.digest()
     if run.last.exists():
         _check_same_run(run, recipe_text, digest, seed)
     if run.done.exists() or _epochs_done(run) >= (stop_after or recipe.training.epochs + 1):
         return
     # a broken test picture must not come to light after hours of training
-    opened.splits["test"].model_inputs(recipe.data.preprocessing())
-    dataset = with_validation(opened, recipe.data.validation_share, seed)
-    images, labels = _training_tensors(dataset.splits["train"], recipe)
-    net = _fresh_net(recipe, dataset, images, seed)
+    task.held_out(opened.splits["test"], recipe)
+    dataset = task.with_validation(opened, recipe.data.validation_share, seed)
+    tensors = task.training_tensors(dataset.splits["train"], recipe)
     resumed = run.last.exists()
+    net = _fresh_net(recipe, len(dataset.classes), tensors[0], seed)
+    size = task.input_size(net, recipe)
     if resumed:
         facts = run.facts()
     else:
+        if recipe.net.encoder_checkpoint:
+            start_encoder(net, recipe.net.encoder_checkpoint)
         # under torchrun each process probes for itself; gradients are float32 in either case
         facts = RunFacts(
             data=data,
@@ -65,15 +69,16 @@ def fit(
             dataset=dataset.name,
             classes=dataset.classes,
             seed=seed,
-            precision=_precision(net, images, recipe),
+            precision=_precision(net, tensors[0], size, recipe),
             processes=_world_size(),
         )
         if int(os.environ.get("RANK", "0")) == 0:
             run.begin(recipe_text, facts)
-    counts = torch.bincount(labels, minlength=len(dataset.classes))
-    module = Classifier(net, counts, recipe, _total_steps(recipe, images, labels))
-    stream = _Batches(images, labels, dataset, recipe, seed)
-    trainer = _trainer(run, recipe, facts.precision, stop_after)
+    held_out = task.held_out(dataset.splits["validation"], recipe)
+    stream = _Batches(recipe, tensors, len(dataset.classes), held_out, seed)
+    steps = _total_steps(recipe, stream)
+    module = task.module(net, tensors[1], len(dataset.classes), recipe, steps)
+    trainer = _trainer(run, recipe, module, facts.precision, stop_after)
     trainer.fit(
         module, datamodule=stream, ckpt_path=str(run.last) if resumed else None, weights_only=False
     )
@@ -85,58 +90,45 @@ class _Batches(lightning.LightningDataModule):
     """Hands Lightning a fresh stream each epoch, so that every epoch stands alone."""
 
     def __init__(
-        self, images: Tensor, labels: Tensor, dataset: DataSet, recipe: Recipe, seed: int
+        self,
+        recipe: Recipe,
+        tensors: tuple[Tensor, Tensor],
+        classes: int,
+        held_out: HeldOutBatches,
+        seed: int,
     ) -> None:
         super().__init__()
-        self.images, self.labels, self.seed, self.recipe = images, labels, seed, recipe
-        self.classes = len(dataset.classes)
-        pictures = dataset.splits["validation"]
-        inputs = pictures.model_inputs(recipe.data.preprocessing())
-        self.held_out = HeldOutBatches(
-            _to_channels_first(inputs), torch.from_numpy(pictures.labels)
-        )
+        self.recipe, self.tensors, self.classes, self.seed = recipe, tensors, classes, seed
+        self.held_out = held_out
 
-    def train_dataloader(self) -> TrainBatches:
+    def epoch(self, number: int, rank: int, world_size: int) -> EpochBatches:
+        task = TASKS[self.recipe.task]
+        place = {"seed": self.seed, "epoch": number, "rank": rank, "world_size": world_size}
+        return task.epoch(self.tensors, self.classes, self.recipe, **place)
+
+    def train_dataloader(self) -> EpochBatches:
         trainer = self.trainer
         assert trainer is not None
         torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)  # dropout's stream
-        return TrainBatches(
-            self.images,
-            self.labels,
-            self.classes,
-            self.recipe,
-            self.seed,
-            trainer.current_epoch,
-            trainer.global_rank,
-            trainer.world_size,
-        )
+        return self.epoch(trainer.current_epoch, trainer.global_rank, trainer.world_size)
 
     def val_dataloader(self) -> HeldOutBatches:
         return self.held_out
 
 
-def _to_channels_first(images: np.ndarray[Any, np.dtype[np.uint8]]) -> Tensor:
-    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
-
-
-def _training_tensors(pictures: Pictures, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    spec = recipe.data.preprocessing(recipe.data.stored_size)
-    return _to_channels_first(pictures.model_inputs(spec)), torch.from_numpy(pictures.labels)
-
-
-def _fresh_net(recipe: Recipe, dataset: DataSet, images: Tensor, seed: int) -> nn.Module:
+def _fresh_net(recipe: Recipe, classes: int, images: Tensor, seed: int) -> nn.Module:
     torch.manual_seed(seed)
-    channels = recipe.data.preprocessing().channels
-    net = build_net(recipe.net.kind, len(dataset.classes), channels, recipe.net.options)
+    net = build_net(recipe.net.kind, classes, recipe.data.channels, recipe.net.options)
     if hasattr(net, "fit_to"):
-        few = images[:: max(1, len(images) // WHITENING_IMAGES)]
+        enough = max(1, FITTING_PIXELS // images[0, 0].numel())
+        few = images[:: max(1, len(images) // enough)]
         net.fit_to(Normalise(recipe.data)(few.float() / 255))
     return net
 
 
-def _precision(net: nn.Module, images: Tensor, recipe: Recipe) -> str:
+def _precision(net: nn.Module, images: Tensor, size: tuple[int, int], recipe: Recipe) -> str:
     sample = images[: min(128, recipe.training.batch_size)].float() / 255
-    sample = Normalise(recipe.data)(functional.interpolate(sample, (recipe.data.size,) * 2))
+    sample = Normalise(recipe.data)(functional.interpolate(sample, size))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     sample = sample.contiguous(memory_format=torch.channels_last).to(device)
     probe_net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -171,14 +163,14 @@ def _world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def _total_steps(recipe: Recipe, images: Tensor, labels: Tensor) -> int:
-    epoch = TrainBatches(images, labels, 1, recipe, seed=0, epoch=0, world_size=_world_size())
+def _total_steps(recipe: Recipe, stream: _Batches) -> int:
+    epoch = stream.epoch(0, rank=0, world_size=_world_size())
     # one more than are taken: the schedule must not pass zero after the last one
     return len(epoch) * recipe.training.epochs + 1
 
 
 def _trainer(
-    run: RunFolder, recipe: Recipe, precision: str, stop_after: int | None
+    run: RunFolder, recipe: Recipe, module: NetModule, precision: str, stop_after: int | None
 ) -> lightning.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     # the notes are about data loader workers and logging intervals that this design has not
@@ -193,7 +185,7 @@ def _trainer(
         strategy="ddp" if world > 1 else "auto",
         precision="bf16-mixed" if precision == "bf16" else "32-true",
         max_epochs=min(stop_after or recipe.training.epochs, recipe.training.epochs),
-        callbacks=_callbacks(run, recipe),
+        callbacks=_callbacks(run, recipe, module),
         logger=TensorBoardLogger(run.path, name="tensorboard", version="")
         if has_tensorboard
         else False,
@@ -205,9 +197,9 @@ def _trainer(
     )
 
 
-def _callbacks(run: RunFolder, recipe: Recipe) -> list[Callback]:
+def _callbacks(run: RunFolder, recipe: Recipe, module: NetModule) -> list[Callback]:
     training = recipe.training
-    found: list[Callback] = [EpochTable(run.metrics)]
+    found: list[Callback] = [EpochTable(run.metrics, module.figures)]
     if training.ema_decay:
         found.append(EMAWeightAveraging(decay=training.ema_decay))
     if training.patience:

@@ -1,4 +1,4 @@
-"""What Lightning trains: a classifier with its loss, optimiser and schedule."""
+"""What Lightning trains: a net with its loss, optimiser and schedule."""
 
 from typing import Any
 
@@ -12,48 +12,25 @@ from training.deployed import Normalise
 from training.recipe import Recipe
 
 
-class Classifier(lightning.LightningModule):
-    """A net with the recipe's training; pictures come as (N, C, H, W) float32 in 0..1.
+class NetModule(lightning.LightningModule):
+    """A net with the recipe's optimiser; pictures come as (N, C, H, W) float32 in 0..1.
 
-    counts: (classes,) training pictures of each class.
+    figures: what is logged of the validation beside its loss.
     """
 
-    def __init__(self, net: nn.Module, counts: Tensor, recipe: Recipe, total_steps: int) -> None:
+    figures: tuple[str, ...]
+
+    def __init__(self, net: nn.Module, recipe: Recipe, total_steps: int) -> None:
         super().__init__()
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe = recipe.training
         self.total_steps = total_steps
         self.normalise = Normalise(recipe.data)
-        weight = counts.sum() / (len(counts) * counts) if self.recipe.balance_classes else None
-        self.register_buffer("class_weight", weight, persistent=False)
-        self.accuracy = MulticlassAccuracy(len(counts), average="micro")
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (N, classes); channels last makes convolutions fast."""
+        """Return logits (N, classes, ...); channels last makes convolutions fast."""
         normalised = self.normalise(images)
         return self.net(normalised.contiguous(memory_format=torch.channels_last))
-
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """Return the loss; targets are shares of classes, (N, classes)."""
-        images, targets = batch
-        logits = self(images)
-        loss = functional.cross_entropy(
-            logits.float(),
-            targets,
-            weight=self.class_weight,
-            label_smoothing=self.recipe.label_smoothing,
-        )
-        self.log("train_loss", loss, on_step=False, on_epoch=True)
-        return loss
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """Count accuracy and loss over whole labels, (N,)."""
-        images, labels = batch
-        logits = self(images).float()
-        self.accuracy(logits, labels)
-        self.log("validation_accuracy", self.accuracy, prog_bar=True)
-        loss = functional.cross_entropy(logits, labels)
-        self.log("validation_loss", loss, sync_dist=True, batch_size=len(labels))
 
     def configure_optimizers(self) -> Any:
         """Return Nesterov SGD with a warm-up and a fall to zero, stepped every batch."""
@@ -76,3 +53,40 @@ class Classifier(lightning.LightningModule):
             cycle_momentum=False,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class Classifier(NetModule):
+    """Learns one class a picture.
+
+    counts: (classes,) training pictures of each class.
+    """
+
+    figures = ("validation_accuracy",)
+
+    def __init__(self, net: nn.Module, counts: Tensor, recipe: Recipe, total_steps: int) -> None:
+        super().__init__(net, recipe, total_steps)
+        weight = counts.sum() / (len(counts) * counts) if self.recipe.balance_classes else None
+        self.register_buffer("class_weight", weight, persistent=False)
+        self.accuracy = MulticlassAccuracy(len(counts), average="micro")
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        """Return the loss; targets are shares of classes, (N, classes)."""
+        images, targets = batch
+        logits = self(images)
+        loss = functional.cross_entropy(
+            logits.float(),
+            targets,
+            weight=self.class_weight,
+            label_smoothing=self.recipe.label_smoothing,
+        )
+        self.log("train_loss", loss, on_step=False, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+        """Count accuracy and loss over whole labels, (N,)."""
+        images, labels = batch
+        logits = self(images).float()
+        self.accuracy(logits, labels)
+        self.log("validation_accuracy", self.accuracy, prog_bar=True)
+        loss = functional.cross_entropy(logits, labels)
+        self.log("validation_loss", loss, sync_dist=True, batch_size=len(labels))

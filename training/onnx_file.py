@@ -15,6 +15,7 @@ from onnx import numpy_helper
 from training.deployed import Deployed
 
 OPSET = 20
+_AXES = ("batch", "height", "width")  # of a picture that may be open, in this order
 _SCOPES = "pkg.torch.onnx.name_scopes"
 Scopes = dict[str, list[str]]
 
@@ -22,7 +23,7 @@ Scopes = dict[str, list[str]]
 def to_onnx(deployed: Deployed, images: torch.Tensor) -> tuple[onnx.ModelProto, Scopes]:
     """Return the model, and for each tensor the paths of the net's modules it was made in.
 
-    images: (N, H, W, C) uint8 with N >= 2, to trace with.
+    images: (N, H, W, C) uint8, to trace with; see `tracing_images`.
     Batch normalisation is left as it is: ONNX Runtime folds it when it loads the file, and
     so every module's output stays visible. Nothing of this machine (source lines, paths)
     is left in the file.
@@ -31,11 +32,24 @@ def to_onnx(deployed: Deployed, images: torch.Tensor) -> tuple[onnx.ModelProto, 
     model = program.model_proto
     scopes = {node.output[0]: _module_paths(node) for node in model.graph.node}
     _drop_zero_biases(model)
+    _name_open_axes(model)
     names = _names(model, scopes)
     _rename(model, names)
     _strip(model)
     onnx.checker.check_model(model, full_check=True)
     return model, {names[old]: paths for old, paths in scopes.items() if old in names}
+
+
+def tracing_images(deployed: Deployed) -> torch.Tensor:
+    """Return black pictures (2, H, W, C) uint8 of a size that shows what is open in the net.
+
+    The exporter takes a size of one, and two sizes that are equal, for a law: of a model for
+    pictures of any size, no side of any map may be one, nor height and width the same.
+    """
+    spec = deployed.spec
+    _, height, width, channels = spec.input_shape
+    shape = (2, height or 4 * spec.multiple, width or 6 * spec.multiple, channels or 1)
+    return torch.zeros(shape, dtype=torch.uint8)
 
 
 def _export(deployed: Deployed, images: torch.Tensor) -> torch.onnx.ONNXProgram:
@@ -50,8 +64,8 @@ def _export(deployed: Deployed, images: torch.Tensor) -> torch.onnx.ONNXProgram:
             optimize=False,
             opset_version=OPSET,
             input_names=["images"],
-            output_names=["probabilities", "logits"],
-            dynamic_shapes=({0: "batch"},),
+            output_names=list(deployed.roles),
+            dynamic_shapes=(_open_axes(deployed),),
             verbose=False,
         )
         assert program is not None
@@ -59,6 +73,18 @@ def _export(deployed: Deployed, images: torch.Tensor) -> torch.onnx.ONNXProgram:
         onnxscript.optimizer.fold_constants(program.model)
         onnxscript.optimizer.remove_unused_nodes(program.model)
     return program
+
+
+def _open_axes(deployed: Deployed) -> dict[int, str]:
+    return {i: name for i, name in enumerate(_AXES) if deployed.spec.input_shape[i] is None}
+
+
+def _name_open_axes(model: onnx.ModelProto) -> None:
+    """Call the outputs' open axes as the input's; the exporter writes formulas of them."""
+    for output in model.graph.output:
+        axes = (axis for axis in output.type.tensor_type.shape.dim if axis.dim_param)
+        for axis, name in zip(axes, _AXES, strict=False):
+            axis.dim_param = name
 
 
 def _module_paths(node: onnx.NodeProto) -> list[str]:
@@ -89,8 +115,11 @@ def _names(model: onnx.ModelProto, scopes: Scopes) -> dict[str, str]:
     for tensor in model.graph.initializer:
         names[tensor.name] = tensor.name.removeprefix("net.")
     taken = dict.fromkeys(names.values(), 1)
+    around = "preprocess"
     for node in model.graph.node:
-        path = (scopes[node.output[0]] or ["preprocess"])[-1]
+        paths = scopes[node.output[0]]
+        around = "postprocess" if paths else around
+        path = paths[-1] if paths else around
         for output in filter(None, node.output):
             if output not in names:
                 wanted = f"{path}/{node.op_type}"

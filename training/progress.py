@@ -2,20 +2,12 @@
 
 import csv
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning
 from lightning.pytorch.utilities import rank_zero_only
-
-COLUMNS = (
-    "epoch",
-    "train_loss",
-    "validation_loss",
-    "validation_accuracy",
-    "learning_rate",
-    "minutes",
-)
 
 
 class EpochTable(lightning.Callback):
@@ -23,10 +15,16 @@ class EpochTable(lightning.Callback):
 
     Lightning's CSVLogger deletes what an earlier part of the run wrote when it is resumed;
     this one goes on where the checkpoint left off, minutes included.
+    figures: what the module logs of the validation beside its loss.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, figures: Sequence[str]) -> None:
         self.file = file
+        self.columns = (
+            *("epoch", "train_loss", "validation_loss"),
+            *figures,
+            *("learning_rate", "minutes"),
+        )
         self.seconds = 0.0
         self._begun = 0.0
 
@@ -44,7 +42,8 @@ class EpochTable(lightning.Callback):
         found = {name: float(value) for name, value in trainer.callback_metrics.items()}
         found["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
         found["minutes"] = self.seconds / 60
-        self._append([trainer.current_epoch + 1] + [f"{found[name]:.6g}" for name in COLUMNS[1:]])
+        values = [f"{found[name]:.6g}" for name in self.columns[1:]]
+        self._append([trainer.current_epoch + 1, *values])
 
     def state_dict(self) -> dict[str, Any]:
         return {"seconds": self.seconds}
@@ -59,7 +58,7 @@ class EpochTable(lightning.Callback):
             with self.file.open(newline="") as stream:
                 rows = list(csv.reader(stream))[1 : epoch + 1]
         with self.file.open("w", newline="") as stream:
-            csv.writer(stream).writerows([COLUMNS, *rows])
+            csv.writer(stream).writerows([self.columns, *rows])
 
     @rank_zero_only
     def _append(self, row: list[object]) -> None:

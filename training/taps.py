@@ -5,9 +5,10 @@ import onnx
 import torch
 
 from service.contract.errors import SetupError
-from service.contract.manifest import Tap
+from service.contract.manifest import Shape, Tap
 from service.device import ON_CPU
-from service.graph.layers import describe_layers
+from service.graph.layers import Layer, describe_layers
+from service.graph.sized import at_size
 from service.runtime import open_session
 from training.deployed import Deployed, module_outputs
 from training.onnx_file import Scopes
@@ -24,10 +25,14 @@ def find_taps(
 ) -> tuple[Tap, ...]:
     """Return all taps, each with the modules whose output it is.
 
-    images: (N, H, W, C) uint8; on these every tap is compared with a forward hook.
+    images: (N, H, W, C) uint8; on these every tap is compared with a forward hook. Where the
+        model takes pictures of any size, receptive fields are told for theirs, and H and W of a
+        tap are open if they follow the picture's.
     Raises: ExportError if a tap differs from its module's output.
     """
-    layers = describe_layers(model).layers
+    height, width = images.shape[1:3]
+    layers = describe_layers(at_size(model, (height, width))).layers
+    larger = describe_layers(at_size(model, (2 * height, 2 * width))).layers
     hooked = module_outputs(deployed, images)
     modules = _modules_by_tensor(scopes, hooked)
     _prove(model, [layer.name for layer in layers], modules, hooked, images)
@@ -36,12 +41,18 @@ def find_taps(
             name=layer.name,
             modules=tuple(modules.get(layer.name, ())),
             op=layer.op,
-            shape=layer.shape,
+            shape=_common(layer, other),
             stride=layer.jump,
             receptive_field=layer.receptive_field,
         )
-        for layer in layers
+        for layer, other in zip(layers, larger, strict=True)
     )
+
+
+def _common(layer: Layer, other: Layer) -> Shape:
+    """Return the sizes that the layer has for both pictures, None where they differ."""
+    pairs = zip(layer.shape, other.shape, strict=True)
+    return tuple(size if size == size_there else None for size, size_there in pairs)
 
 
 def _modules_by_tensor(scopes: Scopes, hooked: dict[str, torch.Tensor]) -> dict[str, list[str]]:

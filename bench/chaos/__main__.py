@@ -21,11 +21,11 @@ from bench.chaos.overload import measure_overload
 from bench.chaos.server import apart, on_processors, serving
 from bench.chaos.soak import Soak, soak
 from bench.chaos.soak_checks import check_soak
-from bench.chaos.verdict import Check, kinds_table, table, write_section
+from bench.chaos.verdict import Check, kinds_table, table
 from bench.chaos.vitals import started_at
+from bench.sections import RESULTS, write_section
 from bench.serving.machine import describe_machine
 
-_RESULTS = Path(__file__).parents[1] / "RESULTS.md"
 _PACKAGES = ("onnxruntime-gpu", "onnxruntime", "fastapi", "uvicorn", "uvloop")
 # Phases 1 to 3 and the calibration of the fourth take so much of the time each, at most so long.
 _SHARE, _LONGEST_S = 1 / 12, 20.0
@@ -48,7 +48,7 @@ def main() -> int:
     text = _section(how, checks, soaked)
     print(text)
     if options.write:
-        write_section(_RESULTS, text)
+        write_section("chaos", text)
     return int(any(check.kept is False for check in checks))
 
 
@@ -97,7 +97,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=5, help="of all phases but the last")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seed", type=int, default=0, help="decides what happens when")
-    parser.add_argument("--write", action="store_true", help=f"into {_RESULTS.name}")
+    parser.add_argument("--write", action="store_true", help=f"into {RESULTS.name}")
     return parser.parse_args()
 
 

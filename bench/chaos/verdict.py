@@ -3,9 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-_BEGIN, _END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
 _SHOWN = {True: "PASS", False: "**FAIL**", None: ""}
 
 
@@ -39,12 +37,3 @@ def kinds_table(kinds: Mapping[str, Counter[str]]) -> str:
         for kind, counts in kinds.items()
     ]
     return "\n".join(["| request | sent | answers |", "|---|---|---|", *rows])
-
-
-def write_section(file: Path, text: str) -> None:
-    """Put the section into the file: in place of the last one, or at the end."""
-    old = file.read_text()
-    before, found, rest = old.partition(_BEGIN)
-    after = rest.partition(_END)[2] if found else "\n"
-    before = before if found else old.rstrip("\n") + "\n\n"
-    file.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}")

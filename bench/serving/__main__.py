@@ -11,11 +11,11 @@ All serve the same model file and decode and resize with the same functions; the
 import argparse
 import subprocess
 import sys
-from pathlib import Path
 
+from bench.sections import RESULTS, write_section
 from bench.serving.figures import Figures
 from bench.serving.machine import describe_machine
-from bench.serving.report import section, write_section
+from bench.serving.report import section
 from bench.serving.rounds import Outcome, Plan, measure
 from bench.serving.samples import save_samples
 from bench.serving.servers import CONTESTANTS, ROOT
@@ -28,7 +28,6 @@ _PACKAGES = (
     *("onnxruntime-gpu", "onnxruntime", "pillow", "numpy"),
     *("fastapi", "uvicorn", "litserve", "bentoml"),
 )
-_RESULTS = Path(__file__).parents[1] / "RESULTS.md"
 
 
 def main() -> None:
@@ -81,7 +80,7 @@ def _report(
     text = section(workload, Figures(outcome.samples), how, missing | failures)
     print(text)
     if write:
-        write_section(_RESULTS, workload, text)
+        write_section(f"serving {workload.name}", text)
 
 
 def _options() -> argparse.Namespace:
@@ -92,7 +91,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--warmup", type=float, default=1, help="seconds before each")
     parser.add_argument("--only", default=",".join(everybody), help="default: %(default)s")
     parser.add_argument("--workload", choices=WORKLOADS, help="default: all")
-    parser.add_argument("--write", action="store_true", help=f"into {_RESULTS.name}")
+    parser.add_argument("--write", action="store_true", help=f"into {RESULTS.name}")
     options = parser.parse_args()
     options.only = options.only.split(",")
     unknown = set(options.only) - set(everybody)

@@ -29,7 +29,7 @@ from service.contract.manifest import (
     Tensor,
     write_manifest,
 )
-from training.deployed import Deployed
+from training.deployed import Deployed, DeployedClassifier
 from training.nets.blocks import ConvNorm
 from training.nets.resnet import ResNet
 from training.onnx_file import OPSET, to_onnx
@@ -94,7 +94,7 @@ def _data(size: int) -> DataRecipe:
 
 def _deployed(workload: Workload, images: torch.Tensor) -> Deployed:
     torch.manual_seed(_SEED)
-    deployed = Deployed(_NETS[workload.name](workload.classes), _data(workload.size))
+    deployed = DeployedClassifier(_NETS[workload.name](workload.classes), _data(workload.size))
     # one look at pictures gives batch normalisation statistics, so that activations are of
     # ordinary size: denormal numbers would slow a processor down
     with torch.no_grad():

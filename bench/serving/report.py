@@ -1,7 +1,6 @@
 """The section of bench/RESULTS.md, one a workload."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from statistics import median
 
 from bench.serving.figures import Figures
@@ -37,16 +36,6 @@ def section(workload: Workload, figures: Figures, how: str, missing: dict[str, s
         "\n".join(f"- left out: {name}, {reason}" for name, reason in missing.items()),
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def write_section(file: Path, workload: Workload, text: str) -> None:
-    """Put the section into the file: in place of the last one, or at the end."""
-    begin, end = (f"<!-- serving {workload.name}: {edge} -->" for edge in ("begin", "end"))
-    old = file.read_text()
-    before, found, rest = old.partition(begin)
-    after = rest.partition(end)[2] if found else "\n"
-    before = before if found else old.rstrip("\n") + "\n\n"
-    file.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def _loops(figures: Figures) -> str:

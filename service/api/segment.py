@@ -65,7 +65,7 @@ async def segment_by_default(request: Request, query: Asked) -> Response:
 async def _segment(name: str | None, request: Request, query: SegmentQuery) -> Response:
     state = state_of(request)
     media_type = choose_media_type(request.headers.get("accept"), _OFFERED)
-    model = _check(_model(name, query, state), query, request)
+    _check(_model(name, query, state), query, request)
     files = await read_files(request, state.body_limits)
     if len(files) > 1 and media_type != JSON:
         raise InvalidParameter(f"A picture or an array is made of one file, not of {len(files)}.")

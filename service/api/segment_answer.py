@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from service.api.npy import NPY, write_npy
+from service.api.npy import write_npy
 from service.api.segment_query import SegmentQuery
 from service.codecs.image import encode_png
 from service.codecs.palette_png import encode_palette_png

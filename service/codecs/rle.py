@@ -1,4 +1,4 @@
-"""COCO's compressed run lengths, by COCO's own library."""
+"""Masks as run lengths in the compressed form of COCO, which annotation tools read."""
 
 from typing import TypedDict
 
@@ -8,14 +8,20 @@ from pycocotools import mask as coco
 
 
 class Rle(TypedDict):
-    """size: (height, width). counts: the runs, column by column, as COCO's tools write them."""
+    """size: height and width. counts: run lengths down the columns, in COCO's own letters."""
 
-    size: tuple[int, int]
+    size: list[int]
     counts: str
 
 
 def encode_rle(mask: NDArray[np.bool_]) -> Rle:
-    """Return the run lengths of a mask (H, W), True inside."""
-    height, width = mask.shape
-    found = coco.encode(np.asfortranarray(mask, np.uint8))
-    return {"size": (height, width), "counts": found["counts"].decode("ascii")}
+    """Return the run lengths of one class's mask, (H, W), True where the class is."""
+    by_columns = np.asfortranarray(mask.view(np.uint8))
+    encoded = coco.encode(by_columns)
+    return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode()}
+
+
+def decode_rle(rle: Rle) -> NDArray[np.bool_]:
+    """Return the mask, (H, W). The library trusts the counts: give it no stranger's."""
+    mask: NDArray[np.uint8] = coco.decode(rle)
+    return mask.view(np.bool_)

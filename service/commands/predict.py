@@ -55,7 +55,9 @@ def predict(
     One that cannot be read does not stop the others; the exit code is 1 then.
     """
     try:
-        query = SegmentQuery(version=version, min_area=min_area, tile=tile, resolution=resolution)
+        query = SegmentQuery.model_validate(
+            {"version": version, "min_area": min_area, "tile": tile, "resolution": resolution}
+        )
     except ValidationError as error:
         raise click.UsageError(f"--tile={tile}: {error.errors()[0]['msg']}") from error
     catalog = catalog_for(flags)

@@ -66,6 +66,13 @@ class Facts:
             return None
         return [int(value) for value in values.reshape(-1)]
 
+    def floats(self, name: str) -> list[float] | None:
+        """Return the values of a constant float tensor, or None if it is no such thing."""
+        values = self._value(name)
+        if values is None or values.dtype.kind != "f":
+            return None
+        return [float(value) for value in values.reshape(-1).astype(np.float64)]
+
     def _value(self, name: str) -> NDArray[np.generic] | None:
         if name in self._initializers:
             return numpy_helper.to_array(self._initializers[name])

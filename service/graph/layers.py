@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import onnx
 
-from service.contract.geometry import Field
 from service.contract.manifest import Shape
+from service.graph.cells import Cells
 from service.graph.costs import has_weights, learned, multiply_accumulates
 from service.graph.facts import Facts, TensorType
 from service.graph.ops import Step, see_through
@@ -29,7 +29,8 @@ class Layer:
     padding: (top, left, bottom, right), for sequences (begin, end).
     parameters: learned numbers of the node, running statistics not included.
     macs: multiply-accumulates for one item; None if a size is dynamic.
-    receptive_field: input pixels that one cell can see, far from the border.
+    receptive_field: input pixels that one cell can see, far from the border; behind an
+        upsampling, where neighbours see more and less by turns, those of the one that sees most.
     jump: input pixels from cell to cell; None where cells have no place.
     start: centre of the first cell; the first pixel's centre is 0.5.
     """
@@ -133,7 +134,7 @@ class _Walk:
         views = [sight.along(letter) for letter in PLACES]
         # an axis that the input has not got, as the vertical one of a sequence, needs no place
         placed = [letter in sight.layout or letter not in self._letters for letter in PLACES]
-        fields = [view.field if here else None for view, here in zip(views, placed, strict=True)]
+        cells = [view.cells if here else None for view, here in zip(views, placed, strict=True)]
         return Layer(
             name=name,
             op=node.op_type,
@@ -146,8 +147,8 @@ class _Walk:
             parameters=parameters,
             macs=self.macs[-1],
             receptive_field=_pair(v.pixels(p) for v, p in zip(views, placed, strict=True)),
-            jump=_pair(_whole(field.jump) if field else None for field in fields),
-            start=_pair(field.start if field else None for field in fields),
+            jump=_pair(_whole(along.jump) if along else None for along in cells),
+            start=_pair(along.start if along else None for along in cells),
         )
 
 
@@ -164,8 +165,8 @@ def _input_sights(graph: onnx.GraphProto, facts: Facts) -> dict[str, Sight]:
 
 def _own(letter: str, layout: str, shape: Shape) -> View:
     if letter in layout:
-        return View(shape[layout.index(letter)], Field())
-    return View(extent=1, field=Field(), fixed=1)
+        return View(shape[layout.index(letter)], Cells())
+    return View(extent=1, cells=Cells(), fixed=1)
 
 
 def _input_layout(shape: Shape, elem_type: int) -> str:

@@ -6,10 +6,13 @@ from functools import partial
 
 import onnx
 
-from service.contract.geometry import Field, Window, through
+from service.contract.geometry import Window
+from service.graph.cells import Cells
 from service.graph.facts import Facts
+from service.graph.resampling import RESAMPLINGS, read_resampling
 from service.graph.sight import PLACES, Sight, behind_unknown, meet
-from service.graph.windows import POOLINGS, attributes, read_windows
+from service.graph.sources import through_transposed, through_window
+from service.graph.windows import CONVOLUTIONS, POOLINGS, attributes, read_windows
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,12 @@ def _window(step: Step) -> Sight:
         elif _takes_all(step, axis + 2, window):
             sight = _pooled(replace(step, sights=[sight]), [axis + 2], keep=True)
         else:
+            through = _PASSAGES.get(step.node.op_type, through_window)
             sight = sight.change(letter, sight.along(letter).moved(partial(through, window=window)))
     return sight
+
+
+_PASSAGES = {"ConvTranspose": through_transposed}
 
 
 def _takes_all(step: Step, axis: int, window: Window) -> bool:
@@ -205,15 +212,31 @@ def _slice(step: Step) -> Sight:
     return sight
 
 
-def _shifted(sight: Sight, axis: int, cells: int, stride: int = 1) -> Sight:
+def _shifted(sight: Sight, axis: int, skipped: int, stride: int = 1) -> Sight:
     letter = sight.layout[axis]
     if letter not in PLACES:
         return sight
 
-    def move(field: Field) -> Field:
-        return Field(field.size, field.jump * stride, field.start + cells * field.jump)
+    def move(along: Cells) -> Cells | None:
+        def sources(cell: int) -> tuple[int, int]:
+            return (cell * stride + skipped,) * 2
+
+        return along.read_by(sources, advance=stride)
 
     return sight.change(letter, sight.along(letter).moved(move))
+
+
+def _resize(step: Step) -> Sight:
+    if "F" in step.sight.layout:
+        return _lost(step)
+    sight = step.sight
+    for axis, letter in enumerate(sight.layout):
+        if letter in PLACES:
+            resampling = read_resampling(step.node, step.facts, axis)
+            view = sight.along(letter)
+            moved = view.moved(resampling.through) if resampling else view.lost()
+            sight = sight.change(letter, moved)
+    return sight
 
 
 def _squeeze(step: Step) -> Sight:
@@ -293,7 +316,8 @@ _HANDLERS: dict[str, Callable[[Step], Sight]] = {
     **dict.fromkeys(_SAME, _same),
     **dict.fromkeys(_MEET, _meet),
     **dict.fromkeys(_REDUCE, _reduce),
-    **dict.fromkeys(["Conv", *POOLINGS], _window),
+    **dict.fromkeys([*CONVOLUTIONS, *POOLINGS], _window),
+    **dict.fromkeys(RESAMPLINGS, _resize),
     **dict.fromkeys(["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"], _global_pool),
     **dict.fromkeys(["InstanceNormalization", "GroupNormalization"], _normalize_places),
     **dict.fromkeys(["Softmax", "LogSoftmax", "Hardmax"], _softmax),

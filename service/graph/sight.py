@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
-from service.contract.geometry import Field, join, spread, visible
+from service.graph.cells import Cells, join
 
 PLACES = "HW"
 
@@ -14,31 +14,32 @@ class View:
     """What cells see along one axis of the input.
 
     extent: size of the input along the axis in pixels; None if it is dynamic.
-    field: None where it cannot be told.
+    cells: None where it cannot be told.
     fixed: pixels that every cell sees wherever it lies, after pooling over all places.
     folded: cells of this axis that a reshape has put into another axis; None if unknown.
     """
 
     extent: int | None
-    field: Field | None
+    cells: Cells | None
     fixed: float = 0
     folded: int | None = 1
 
-    def moved(self, change: Callable[[Field], Field]) -> "View":
-        """Return the view with its field changed, if there is one."""
-        return self if self.field is None else replace(self, field=change(self.field))
+    def moved(self, change: Callable[[Cells], Cells | None]) -> "View":
+        """Return the view with its cells changed, if they are known."""
+        return self if self.cells is None else replace(self, cells=change(self.cells))
 
     def lost(self) -> "View":
         """Return the view of somebody who cannot tell any more."""
-        return replace(self, field=None)
+        return replace(self, cells=None)
 
-    def pooled(self, cells: int | None) -> "View":
-        """Return the view of one value computed from all `cells` cells of the axis."""
-        if self.field is None or self.extent is None or cells is None:
+    def pooled(self, count: int | None) -> "View":
+        """Return the view of one value computed from all `count` cells of the axis."""
+        if self.cells is None or self.extent is None or count is None:
             return self.lost()
-        together = spread(self.field, cells)
-        seen = max(self.fixed, visible(together, self.extent))
-        return replace(self, field=replace(together, size=seen), fixed=seen)
+        begin = max(0, self.cells.begin(0))
+        end = max(begin, min(self.extent, self.cells.end(count - 1)))
+        seen = Cells((begin,), (end,), self.cells.jump)
+        return replace(self, cells=seen, fixed=max(self.fixed, seen.size))
 
     def pixels(self, placed: bool) -> int | None:
         """Return the receptive field in whole pixels.
@@ -46,13 +47,13 @@ class View:
         Cells that have a place tell what a window far from the border sees, which
         may be more than the input has; all others cannot see more than there is.
         """
-        if self.field is None:
+        if self.cells is None:
             return None
         if placed and not self.fixed:
-            return ceil(self.field.size)
+            return ceil(self.cells.size)
         if self.extent is None:
             return None
-        return ceil(max(self.fixed, min(self.field.size, self.extent)))
+        return ceil(max(self.fixed, min(self.cells.size, self.extent)))
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,11 @@ class Sight:
         placeless = not set(self.layout).intersection("HWF")
         return placeless and self.height.fixed > 0 and self.width.fixed > 0
 
-    def over(self, axis: int, cells: int | None) -> "Sight":
-        """Return what a value sees that is computed from all cells along the axis."""
+    def over(self, axis: int, count: int | None) -> "Sight":
+        """Return what a value sees that is computed from all `count` cells along the axis."""
         letter = self.layout[axis]
         if letter in PLACES:
-            return self.change(letter, self.along(letter).pooled(cells))
+            return self.change(letter, self.along(letter).pooled(count))
         if letter == "F":
             return replace(
                 self,
@@ -113,16 +114,17 @@ def meet(sights: Sequence[Sight]) -> Sight:
     views = {}
     for letter in PLACES:
         placed = [sight.along(letter) for sight in sights if letter in sight.layout]
-        views[letter] = _meet_views([sight.along(letter) for sight in sights], placed)
+        others = [sight.along(letter) for sight in sights if letter not in sight.layout]
+        views[letter] = _meet_views(placed, others) if placed else _meet_views(others, [])
     return Sight(layout, views["H"], views["W"])
 
 
-def _meet_views(views: list[View], placed: list[View]) -> View:
-    fields = [view.field for view in views if view.field is not None]
-    if len(fields) < len(views):
-        return views[0].lost()
-    together = join([view.field for view in placed if view.field is not None] or fields)
-    size = max(field.size for field in [together, *fields])
-    fixed = max(view.fixed for view in views)
-    first = (placed or views)[0]
-    return replace(first, field=replace(together, size=size), fixed=fixed)
+def _meet_views(views: list[View], others: list[View]) -> View:
+    """Return the view where `views` meet, and `others` that are the same at every place."""
+    first = views[0]
+    known = [view.cells for view in views if view.cells is not None]
+    everywhere = [view.cells for view in others if view.cells is not None]
+    if len(known) + len(everywhere) < len(views) + len(others):
+        return first.lost()
+    together = join(known).at_least(max((cells.size for cells in everywhere), default=0))
+    return replace(first, cells=together, fixed=max(view.fixed for view in (*views, *others)))

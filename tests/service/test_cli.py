@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from service.api.schemas import ClassificationOut
 from service.cli import main
 from service.settings import Settings, is_secret
 from tests.pictures import flat
-from tests.tiny_models import write_model
+from tests.tiny_models import write_model, write_segmenter
 
 
 @pytest.fixture
@@ -47,6 +48,46 @@ def test_predict_names_the_likeliest_classes(models: Path, pictures: Path) -> No
     first, second = result.output.splitlines()
     assert re.fullmatch(r".*/a\.jpg: red \d+\.\d%", first)
     assert re.fullmatch(r".*/deeper/b\.PNG: blue \d+\.\d%", second)
+
+
+def test_predict_saves_masks_and_overlays(models: Path, pictures: Path, tmp_path: Path) -> None:
+    """A segmenter prints shares, and writes a palette PNG and an overlay of each picture."""
+    write_segmenter(models)
+    saved = tmp_path / "out"
+    result = run("predict", pictures, "--model", "paint", "--save", saved)
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[0].endswith("a.jpg: red 100.0%")
+    with Image.open(saved / "b.PNG.mask.png") as mask:
+        assert (mask.mode, mask.size, mask.getextrema()) == ("P", (40, 30), (2, 2))
+    with Image.open(saved / "a.jpg.overlay.png") as overlay:
+        assert (overlay.mode, overlay.size) == ("RGB", (40, 30))
+
+
+def test_predict_segments_as_the_server_does(models: Path, pictures: Path) -> None:
+    """The JSON is the server's, with what was asked for."""
+    write_segmenter(models)
+    options = ("--tile", "64", "--resolution", "original", "--min-area", 5)
+    result = run("predict", pictures / "a.jpg", "--model", "paint", "--json", *options)
+    (answer,) = json.loads(result.output)["results"]
+    assert (answer["height"], answer["width"]) == (30, 40)
+    assert answer["classes"][0]["rle"]["size"] == [30, 40]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--tile", "3"], "must be from 64 to 2048"),
+        (["--tile", "many"], "--tile=many"),
+        (["--model", "colors", "--save", "out"], "--save is for segmenters"),
+    ],
+)
+def test_predict_tells_what_does_not_fit(
+    models: Path, pictures: Path, options: list[str], told: str
+) -> None:
+    """Options out of range end the command before anything is loaded or written."""
+    result = run("predict", pictures / "a.jpg", *options)
+    assert result.exit_code == 2
+    assert told in result.output
 
 
 def test_predict_goes_on_after_a_bad_file(models: Path, pictures: Path) -> None:

@@ -130,6 +130,19 @@ def test_learned_scale_and_matrix_product_count() -> None:
     assert layers["fc/Add"].receptive_field == (4, 4)
 
 
+def test_transposed_convolution_costs_as_much_as_its_input_has_cells() -> None:
+    """Each input value meets every weight that leads from it: 6 x 8 x 8 times 4 x 2 x 2."""
+    net = Net(8, 8, 3)
+    net.conv(6, (1, 1))
+    weights, bias = net.weight(6, 4, 2, 2), net.weight(4)
+    net.node("ConvTranspose", net.last, weights, bias, name="up/ConvTranspose", strides=[2, 2])
+    up = table(net)["up/ConvTranspose"]
+    assert up.shape == (4, 16, 16)
+    assert up.parameters == 6 * 4 * 2 * 2 + 4
+    assert up.macs == 6 * 8 * 8 * 4 * 2 * 2
+    assert (up.kernel, up.stride) == ((2, 2), (2, 2))
+
+
 def test_costs_are_per_item_even_if_the_batch_is_fixed() -> None:
     """A graph for batches of four costs as much per picture as one for any batch."""
     net = Net(8, 8, 3)

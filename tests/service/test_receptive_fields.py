@@ -1,6 +1,7 @@
 """Receptive fields held against the pixels that really change a cell."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -66,6 +67,21 @@ def assert_cells_see(layer: Layer, axis: int, along: np.ndarray) -> None:
             assert last <= end, layer
 
 
+def assert_most_is_seen(model: onnx.ModelProto, height: int, width: int) -> None:
+    """Hold each row against its cells far from the border, of which some see less than others."""
+    seen = seen_pixels(model, height, width)
+    for layer in describe_layers(model).layers:
+        for axis in (0, 1):
+            along = seen[layer.name].any(axis=1 - axis).any(axis=(1, 3 - axis))
+            stretches = {cell: stretch(hits) for cell, hits in enumerate(along.T) if hits.any()}
+            inner = {c: s for c, s in stretches.items() if s[0] > 0 and s[1] < len(along)}
+            size, start, jump = layer.receptive_field[axis], layer.start[axis], layer.jump[axis]
+            assert max(end - begin for begin, end in inner.values()) == size, layer
+            off = [(begin + end) / 2 - start - cell * jump for cell, (begin, end) in inner.items()]
+            # a cell may see to one side, all together they see to none
+            assert abs(np.mean(off)) <= jump / 2, layer
+
+
 def branches(net: Net) -> None:
     """Branches of unequal reach, joined along the channels."""
     stem = net.conv(2, (3, 3), strides=[2, 2], pads=[1] * 4)
@@ -123,6 +139,127 @@ def flat_head(net: Net) -> None:
     net.node("Reshape", net.last, net.constant(np.array([-1, 2 * 5 * 6])))
     net.gemm(60, 5)
     net.node("Relu", net.last)
+
+
+def enlarge(net: Net, factor: int, **how: object) -> str:
+    """Make the last map so many times larger."""
+    scales = net.constant(np.array([1, 1, factor, factor], np.float32))
+    return net.add("Resize", net.last, "", scales, **how)
+
+
+def transpose(net: Net, filters: int, kernel: int, **how: object) -> str:
+    """Add a transposed convolution behind the last node."""
+    weight = net.weight(net.channels[net.last], filters, kernel, kernel)
+    output = net.node("ConvTranspose", net.last, weight, net.weight(filters), **how)
+    net.channels[output] = filters
+    return output
+
+
+def hourglass(net: Net, **how: object) -> None:
+    """Down twice and up twice, with what was there before joined in on the way up."""
+    fine = net.conv(2, (3, 3), pads=[1] * 4)
+    middle = net.conv(2, (3, 3), strides=[2, 2], pads=[1] * 4)
+    net.conv(2, (3, 3), strides=[2, 2], pads=[1] * 4)
+    for skip in (middle, fine):
+        larger = enlarge(net, 2, **how)
+        net.node("Concat", larger, skip, axis=1)
+        net.channels[net.last] = 4
+        net.conv(2, (3, 3), pads=[1] * 4)
+
+
+def learned_hourglass(net: Net) -> None:
+    """Up again by transposed convolutions, of kernel 2 and of kernel 4."""
+    net.conv(2, (3, 3), strides=[2, 2], pads=[1] * 4)
+    middle = net.conv(2, (3, 3), strides=[2, 2], pads=[1] * 4)
+    transpose(net, 2, 2, strides=[2, 2])
+    net.conv(2, (3, 3), pads=[1] * 4)
+    other = net.last
+    net.last = middle
+    transpose(net, 2, 4, strides=[2, 2], pads=[1] * 4)
+    net.add("Add", other, net.last)
+
+
+def by_three_halves(net: Net) -> None:
+    """A factor that is no whole number, told by sizes: neighbours share what they see by turns."""
+    net.conv(2, (4, 4), strides=[3, 3], pads=[0, 0, 2, 2])
+    sizes = net.constant(np.array([24, 24]))
+    net.add("Resize", net.last, "", "", sizes, mode="linear", axes=[2, 3])
+    net.conv(2, (2, 2))
+
+
+FLOOR = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+BILINEAR = {"mode": "linear"}
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        partial(hourglass, **FLOOR),
+        hourglass,
+        partial(hourglass, nearest_mode="ceil"),
+        partial(hourglass, **BILINEAR),
+        partial(hourglass, **BILINEAR, coordinate_transformation_mode="asymmetric"),
+        learned_hourglass,
+        by_three_halves,
+    ],
+    ids=["floor", "nearest", "ceil", "linear", "linear-asymmetric", "learned", "three-halves"],
+)
+def test_receptive_field_behind_an_upsampling_is_what_changes_the_cells(
+    build: Callable[[Net], None],
+) -> None:
+    """The row tells the most that a cell sees, to the pixel."""
+    net = Net(48, 48, 3)
+    build(net)
+    assert_most_is_seen(net.model(), 48, 48)
+
+
+def test_nearest_enlargement_sees_what_its_source_does() -> None:
+    """Twice as many cells at half the distance, and none sees more than before."""
+    net = Net(16, 16, 3)
+    net.conv(2, (4, 4), strides=[4, 4])
+    enlarge(net, 2, **FLOOR)
+    before, after = describe_layers(net.model()).layers[-2:]
+    assert (before.receptive_field, before.jump, before.start) == ((4, 4), (4, 4), (2, 2))
+    assert (after.receptive_field, after.jump, after.start) == ((4, 4), (2, 2), (1, 1))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"mode": "cubic"},
+        {"coordinate_transformation_mode": "align_corners", "mode": "linear"},
+    ],
+)
+def test_resampling_that_is_not_understood_claims_nothing(how: dict[str, str]) -> None:
+    """Rather no receptive field than a wrong one."""
+    net = Net(16, 16, 3)
+    enlarge(net, 2, **how)
+    assert describe_layers(net.model()).layers[-1].receptive_field is None
+
+
+def test_transposed_convolution_with_holes_claims_nothing() -> None:
+    """Where the stride leaves cells that see nothing, there is no telling."""
+    net = Net(8, 8, 3)
+    transpose(net, 2, 2, strides=[3, 3])
+    assert describe_layers(net.model()).layers[-1].receptive_field is None
+
+
+@pytest.mark.parametrize("factor", [(2, 2), (3, 2)])
+@pytest.mark.parametrize("opset", [7, 9])
+def test_upsample_of_old_files_is_understood(opset: int, factor: tuple[int, int]) -> None:
+    """Before Resize there was Upsample, with its scales as an attribute or as an input."""
+    net = Net(12, 12, 3)
+    net.conv(2, (6, 6), strides=[6, 6])
+    scales = [1.0, 1.0, *map(float, factor)]
+    if opset == 9:
+        net.add("Upsample", net.last, net.constant(np.array(scales, np.float32)), mode="nearest")
+    else:
+        net.add("Upsample", scales=scales, mode="nearest")
+    model = net.model()
+    model.opset_import[0].version = opset
+    last = describe_layers(model).layers[-1]
+    assert last.receptive_field == (6, 6)
+    assert last.jump == (6 // factor[0], 6 // factor[1])
 
 
 @pytest.mark.parametrize(

@@ -74,22 +74,25 @@ def _read_class_folders(path: Path, root: Path, classes: list[str]) -> Pictures:
     for folder in _subfolders(root):
         if folder.name not in classes:
             raise InvalidData(f"{folder}: this class is not in the training split")
-        found = sorted(file for file in folder.rglob("*") if _is_picture(file))
+        found = sorted(file for file in folder.rglob("*") if is_picture(file))
         files += found
         labels += [classes.index(folder.name)] * len(found)
     if not files:
         raise InvalidData(f"{root}: no pictures found")
-    read = _decoder(lambda i: files[i].read_bytes(), [str(file) for file in files])
+    read = decoder(lambda i: files[i].read_bytes(), [str(file) for file in files])
     names = [file.relative_to(path).as_posix() for file in files]
     return Pictures(read, np.array(labels, np.int64), names)
 
 
-def _is_picture(file: Path) -> bool:
+def is_picture(file: Path) -> bool:
+    """Return whether the name is that of a picture in a format that is read."""
     # a name that begins with a dot is no picture: macOS writes such files beside real ones
     return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
 
 
-def _decoder(blob: Callable[[int], bytes], names: list[str]) -> Reader:
+def decoder(blob: Callable[[int], bytes], names: list[str]) -> Reader:
+    """Return a reader of encoded pictures, `blob(i)`; a broken one is InvalidData by its name."""
+
     def read(i: int, enough_px: int | None = None) -> NDArray[np.uint8]:
         try:
             return decode_image(blob(i), LIMITS, enough_px)
@@ -109,7 +112,7 @@ def _load_jpeg_archive(file: Path) -> DataSet:
             blob, offsets = arrays[f"{split}_jpeg"].tobytes(), arrays[f"{split}_offsets"]
             labels = arrays[f"{split}_labels"].astype(np.int64)
             names = [f"{file.name}:{split}[{i}]" for i in range(len(labels))]
-            splits[split] = Pictures(_decoder(_slices(blob, offsets), names), labels, names)
+            splits[split] = Pictures(decoder(_slices(blob, offsets), names), labels, names)
         classes = tuple(str(name) for name in arrays["class_names"])
     except KeyError as error:
         raise InvalidData(f"{file}: has no array {error}") from error

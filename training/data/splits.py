@@ -12,7 +12,7 @@ from training.data.strokes import load_strokes
 
 STROKES = "strokes"
 TEST_SHARE = 0.1
-_TEST_SEED = 0  # the test part of a folder without one must not move with the run's seed
+TEST_SEED = 0  # the test part of a folder without one must not move with the run's seed
 
 
 def open_dataset(data: str) -> DataSet:
@@ -24,7 +24,7 @@ def open_dataset(data: str) -> DataSet:
     dataset = load_strokes() if data == STROKES else load_dataset(Path(data))
     if "test" in dataset.splits:
         return dataset
-    return _hold_out(dataset, "test", TEST_SHARE, _TEST_SEED)
+    return _hold_out(dataset, "test", TEST_SHARE, TEST_SEED)
 
 
 def with_validation(dataset: DataSet, share: float, seed: int) -> DataSet:
@@ -41,7 +41,7 @@ def _hold_out(dataset: DataSet, split: str, share: float, seed: int) -> DataSet:
     or removed later moves no other one; every class gives at least one.
     """
     train = dataset.splits["train"]
-    lots = np.array([_lot(name, split, seed) for name in train.names])
+    lots = np.array([lot(name, split, seed) for name in train.names])
     held: list[int] = []
     for class_index, label in enumerate(dataset.classes):
         members = np.flatnonzero(train.labels == class_index)
@@ -61,7 +61,7 @@ def _hold_out(dataset: DataSet, split: str, share: float, seed: int) -> DataSet:
     return DataSet(dataset.name, dataset.classes, parts)
 
 
-def _lot(name: str, split: str, seed: int) -> float:
+def lot(name: str, split: str, seed: int) -> float:
     """Return a number in 0..1 drawn by the name, split and seed."""
     digest = hashlib.sha256(f"{seed}:{split}:{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

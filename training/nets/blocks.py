@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.nets.encoder import pad_edges
+
 
 class ConvNorm(nn.Sequential):
     """Convolution without bias, batch normalisation, and ReLU unless `act=False`."""
@@ -27,6 +29,40 @@ class ConvNorm(nn.Sequential):
             self.relu = nn.ReLU()
 
 
+class Blur(nn.Module):
+    """The triangle filter [1, 2, 1] / 4 along both axes, before cells are skipped.
+
+    Without it a shift by one pixel changes which cells remain (R. Zhang, arXiv:1904.11486).
+    stride: 1 before a strided convolution, which is the same as blurring behind it, and cheap.
+    """
+
+    def __init__(self, channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.stride, self.padding_mode = stride, "zeros"
+        line = torch.tensor([1.0, 2.0, 1.0]) / 4
+        # not in checkpoints, so that a net may start from one that was trained without
+        kernel = torch.outer(line, line).expand(channels, 1, 3, 3).clone()
+        self.register_buffer("kernel", kernel, persistent=False)
+        self.kernel: Tensor
+
+    def forward(self, features: Tensor) -> Tensor:
+        padding = int(self.padding_mode == "zeros")  # a convolution's own padding costs nothing
+        if not padding:
+            features = pad_edges(features, (1, 1, 1, 1), self.padding_mode)
+        return functional.conv2d(
+            features, self.kernel, stride=self.stride, padding=padding, groups=len(self.kernel)
+        )
+
+
+class BlurredMaxPool(nn.Sequential):
+    """2x2 max pooling at every cell, then every second cell of its blur; halves like MaxPool2d."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.max = nn.MaxPool2d(2, stride=1)
+        self.blur = Blur(channels, stride=2)
+
+
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions around a shortcut (He et al., arXiv:1512.03385, figure 2).
 
@@ -34,12 +70,19 @@ class BasicBlock(nn.Module):
         "projection" is a 1x1 convolution with the block's stride (option B);
         "pooled" averages first, so that no pixel is skipped (arXiv:1812.01187, ResNet-D);
         "zeros" subsamples and pads channels with zeros (option A, no parameters).
+    antialias: blur before the stride.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, stride: int = 1, shortcut: str = "projection"
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        shortcut: str = "projection",
+        antialias: bool = False,
     ) -> None:
         super().__init__()
+        self.blur = Blur(in_channels) if antialias and stride > 1 else None
         self.conv1 = ConvNorm(in_channels, out_channels, stride=stride)
         self.conv2 = ConvNorm(out_channels, out_channels, act=False)
         if shortcut not in _SHORTCUTS:
@@ -51,6 +94,8 @@ class BasicBlock(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, features: Tensor) -> Tensor:
+        if self.blur is not None:
+            features = self.blur(features)
         return self.relu(self.conv2(self.conv1(features)) + self.shortcut(features))
 
 
@@ -89,16 +134,16 @@ _SHORTCUTS: dict[str, Callable[[int, int, int], nn.Module]] = {
 
 
 class PooledResidualGroup(nn.Module):
-    """Convolution, 2x2 max pooling, then a residual convolution.
+    """Convolution, 2x2 max pooling (blurred if `antialias`), then a residual convolution.
 
     The shape of a group in K. Jordan's airbench (arXiv:2404.00498), with the shortcut of
     its larger variants.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, antialias: bool = False) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
-        self.pool = nn.MaxPool2d(2)
+        self.pool = BlurredMaxPool(out_channels) if antialias else nn.MaxPool2d(2)
         self.norm1 = nn.BatchNorm2d(out_channels)
         self.relu1 = nn.ReLU()
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
@@ -143,3 +188,10 @@ class WhiteningConv(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return functional.conv2d(images, self.weight)
+
+
+def initialise(net: nn.Module) -> None:
+    """Draw the weights of all convolutions for ReLU (He et al., arXiv:1502.01852)."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from training.nets.encoder import Encoder, pad_edges
+
 # Table I of the paper: which of the six S2 maps (columns) each of the sixteen C3 maps reads.
 C3_READS = (
     (0, 1, 2),
@@ -45,12 +47,16 @@ class Subsampling(nn.Module):
         return self.mean(maps) * self.coefficient + self.bias
 
 
-class LeNet5(nn.Module):
+class LeNet5(Encoder):
     """The 1998 net for 28x28 (padded to 32x32) pictures of one channel.
 
     Layers are named as in the paper. One departure: the last layer is linear and
     trained with cross-entropy, where the paper has fixed radial basis functions.
     """
+
+    head = ("flatten", "f6", "f6_tanh", "output")
+    out_channels = (6, 16, 120)
+    strides = (1, 2, 4)
 
     def __init__(self, classes: int, in_channels: int = 1) -> None:
         super().__init__()
@@ -80,6 +86,16 @@ class LeNet5(nn.Module):
         self.register_buffer("c3_reads", mask, persistent=False)
         # a cut connection starts at zero and never gets a gradient, so it stays cut
         self.c3.weight.register_hook(lambda gradient: gradient * self.c3_reads)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Return the maps of C1, C3 and C5; the last two are padded to keep their input's size."""
+        c1 = self.c1_tanh(self.c1(images))
+        c3 = self.c3_tanh(self.c3(self._padded(self.s2_tanh(self.s2(c1)))))
+        c5 = self.c5_tanh(self.c5(self._padded(self.s4_tanh(self.s4(c3)))))
+        return [c1, c3, c5]
+
+    def _padded(self, maps: Tensor) -> Tensor:
+        return pad_edges(maps, (2, 2, 2, 2), self.padding_mode)
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self.s2_tanh(self.s2(self.c1_tanh(self.c1(images))))

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.nets.encoder import Encoder, pad_edges
+
 PUBLISHED_FILTERS = {
     "diagonal": ((1, -1, -1), (-1, 1, -1), (-1, -1, 1)),
     "cross": ((1, -1, 1), (-1, 1, -1), (1, -1, 1)),
@@ -32,8 +34,12 @@ class FilterMatch(nn.Module):
         return functional.conv2d(images, self.weight) / 9
 
 
-class XONet(nn.Module):
+class XONet(Encoder):
     """Published filters, ReLU, 2x2 max pooling, then a small trained head votes."""
+
+    head = ("flatten", "hidden", "hidden_relu", "fc")
+    out_channels = (3, 3)
+    strides = (1, 2)
 
     def __init__(self, classes: int, in_channels: int = 1, hidden: int = 64) -> None:
         super().__init__()
@@ -47,6 +53,12 @@ class XONet(nn.Module):
         self.hidden = nn.Linear(3 * 4 * 4, hidden)
         self.hidden_relu = nn.ReLU()
         self.fc = nn.Linear(hidden, classes)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Return the filters' answers, padded to the picture's size, and the pooled ones."""
+        padded = pad_edges(images, (1, 1, 1, 1), self.padding_mode)
+        answers = self.relu(self.conv(padded))
+        return [answers, self.pool(answers)]
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self.flatten(self.pool(self.relu(self.conv(images))))
