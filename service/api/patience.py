@@ -48,7 +48,7 @@ async def do(work: Callable[[], Any], request: Request, state: State) -> Any:
 
 
 async def finish(work: Callable[[], Any], request: Request, state: State) -> Any:
-    """The same for what is left to do of an answer; it is never refused, so much was spent on it."""
+    """The same for what is left of an answer; never refused, since so much was spent on it."""
     return await _done(work, request, state, state.finishing)
 
 
