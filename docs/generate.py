@@ -36,6 +36,9 @@ FEATURE_MAPS = {
 }
 
 
+OVERLAYS = {"temple-overlay.png": ("street", "temple.jpg")}
+
+
 def settings_table() -> str:
     """Return the settings as a Markdown table."""
     lines = ["| flag | environment | default | what |", "|---|---|---|---|"]
@@ -109,9 +112,9 @@ async def application() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def post(client: httpx.AsyncClient, path: str, sample: str) -> httpx.Response:
+async def post(client: httpx.AsyncClient, path: str, sample: str, **how: Any) -> httpx.Response:
     """Post a sample picture; raises if it is not answered with 200."""
-    answer = await client.post(path, content=(SAMPLES / sample).read_bytes())
+    answer = await client.post(path, content=(SAMPLES / sample).read_bytes(), **how)
     return answer.raise_for_status()
 
 
@@ -124,12 +127,18 @@ async def fetch_answer() -> dict[str, Any]:
 
 
 async def fetch_pictures() -> dict[str, bytes]:
-    """Return the documentation's feature maps as the application answers them."""
+    """Return the documentation's pictures as the application answers them."""
+    as_png = {"accept": "image/png"}
     async with application() as client:
-        return {
+        maps = {
             name: (await post(client, f"/v1/models/{model}/feature-maps?{query}", sample)).content
             for name, (model, sample, query) in FEATURE_MAPS.items()
         }
+        overlays = {}
+        for name, (model, sample) in OVERLAYS.items():
+            path = f"/v1/models/{model}/segment?render=overlay"
+            overlays[name] = (await post(client, path, sample, headers=as_png)).content
+        return maps | overlays
 
 
 def main() -> None:
