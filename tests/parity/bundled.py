@@ -9,7 +9,7 @@ import torch
 from onnx import numpy_helper
 
 from service.contract.manifest import Manifest, read_manifest
-from training.deployed import Deployed
+from training.deployed import Deployed, deploy
 from training.nets.registry import build_net
 from training.recipe import load_recipe
 
@@ -32,8 +32,7 @@ def folder_of(manifest: Manifest) -> Path:
 def rebuild(manifest: Manifest) -> Deployed:
     """Return the PyTorch net of a bundled model, its weights read back from the ONNX file."""
     recipe, _ = load_recipe(manifest.provenance.recipe)
-    channels = recipe.data.preprocessing().channels
-    net = build_net(recipe.net.kind, len(manifest.labels), channels, recipe.net.options)
+    net = build_net(recipe.net.kind, len(manifest.labels), recipe.data.channels, recipe.net.options)
     model = onnx.load(folder_of(manifest) / manifest.graph.file.path)
     weights = {
         tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
@@ -43,10 +42,10 @@ def rebuild(manifest: Manifest) -> Deployed:
     wanted = net.state_dict().keys() - counters
     missing, _ = net.load_state_dict({key: weights[key] for key in wanted}, strict=False)
     assert set(missing) <= counters
-    return Deployed(net, recipe.data).eval()
+    return deploy(net, recipe)
 
 
-def golden_inputs(manifest: Manifest) -> np.ndarray:
-    """Return the golden model inputs (N, H, W, C) uint8."""
+def golden_pictures(manifest: Manifest) -> np.ndarray:
+    """Return the golden model inputs (N, H, W, C) uint8, to be posted as pictures."""
     with np.load(folder_of(manifest) / manifest.golden.file.path) as archive:
         return archive["input.images"]
