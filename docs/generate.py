@@ -70,7 +70,8 @@ def figures_table() -> str:
         lines.append(
             f"| [{manifest.name}](models/{manifest.name}/{manifest.version}/CARD.md) "
             f"| {manifest.provenance.recipe} | {metric.dataset}, {metric.images:,} pictures "
-            f"| {metric.name} | {metric.value:.2%} ({low:.2%} to {high:.2%}) | {metric.runs} | {mean} |"
+            f"| {metric.name} | {metric.value:.2%} ({low:.2%} to {high:.2%}) "
+            f"| {metric.runs} | {mean} |"
         )
     return "\n".join(lines)
 

@@ -152,9 +152,13 @@ def _advice(error: ConvscopeError) -> dict[str, str]:
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    complaints: dict[str, list[str]] = {}
+    for found in error.errors():
+        # ("query", "tile", "int"): where, which, and which of its types was tried.
+        complaints.setdefault(str(found["loc"][:2][-1]), []).append(found["msg"])
     errors = [
-        ParameterError(parameter=str(found["loc"][-1]), detail=found["msg"])
-        for found in error.errors()
+        ParameterError(parameter=parameter, detail=", or: ".join(messages))
+        for parameter, messages in complaints.items()
     ]
     detail = "; ".join(f"{found.parameter}: {found.detail}" for found in errors)
     problem = _problem("invalid-parameter", 422, detail, request_id_of(request.scope))

@@ -1,15 +1,15 @@
 """What a client may ask of a segmenter."""
 
-import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.contract.errors import InvalidParameter
 from service.tasks.mask_answer import Format
 from service.tasks.segment import LARGEST_TILE_PX, SMALLEST_TILE_PX, Resolution
 
 Render = Literal["mask", "overlay", "probability"]
+_TileSide = Annotated[int, Field(ge=SMALLEST_TILE_PX, le=LARGEST_TILE_PX)]
 
 
 class SegmentQuery(BaseModel):
@@ -28,11 +28,10 @@ class SegmentQuery(BaseModel):
     min_area: int = Field(
         0, ge=0, description="Regions of fewer pixels are given to the class next to them."
     )
-    tile: str = Field(
+    tile: Literal["auto", "off"] | _TileSide = Field(
         "auto",
         description="'auto' runs a large input in overlapping tiles, 'off' never, "
-        f"a number in tiles of that side, {SMALLEST_TILE_PX} to {LARGEST_TILE_PX}.",
-        pattern=r"^(auto|off|[0-9]{1,5})$",
+        "a number in tiles of that side.",
     )
     resolution: Resolution = Field(
         "model",
@@ -41,17 +40,12 @@ class SegmentQuery(BaseModel):
     render: Render = Field("mask", description="What a PNG or an array shows.")
     class_index: int | None = Field(None, ge=0, description="The class of `probability`.")
 
-    @field_validator("tile")
-    @classmethod
-    def _fits(cls, tile: str) -> str:
-        if re.fullmatch("[0-9]+", tile) and not SMALLEST_TILE_PX <= int(tile) <= LARGEST_TILE_PX:
-            raise ValueError(f"must be from {SMALLEST_TILE_PX} to {LARGEST_TILE_PX}")
-        return tile
-
     @property
     def tile_px(self) -> int | None:
         """The side of a tile: 0 for none, None to leave that to the input's size."""
-        return {"auto": None, "off": 0}[self.tile] if self.tile.isalpha() else int(self.tile)
+        if self.tile == "auto":
+            return None
+        return 0 if self.tile == "off" else self.tile
 
     def wanted_class(self, classes: int) -> int | None:
         """Return the class whose probability is shown, or None if none is.

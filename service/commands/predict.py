@@ -59,7 +59,8 @@ def predict(
             {"version": version, "min_area": min_area, "tile": tile, "resolution": resolution}
         )
     except ValidationError as error:
-        raise click.UsageError(f"--tile={tile}: {error.errors()[0]['msg']}") from error
+        told = ", or: ".join(found["msg"] for found in error.errors())
+        raise click.UsageError(f"--tile={tile}: {told}") from error
     catalog = catalog_for(flags)
     try:
         served = catalog.get(model or catalog.default(TASK).manifest.name, version)

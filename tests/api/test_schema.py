@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.real_server import start, stop
-from tests.tiny_models import write_model
+from tests.tiny_models import write_model, write_segmenter
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 KEY = "a-key-for-the-admin-of-this-test"
@@ -19,6 +19,7 @@ def test_every_answer_is_one_that_the_document_promises(
 ) -> None:
     """No server error, no undocumented status, media type or shape, in over a thousand cases."""
     write_model(tmp_path / "models")
+    write_segmenter(tmp_path / "models")
     monkeypatch.setenv("CONVSCOPE_ADMIN_KEYS", KEY)
     server = start(tmp_path / "models")
     command = [

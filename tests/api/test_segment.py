@@ -209,6 +209,14 @@ def test_wrong_query_is_422(client: Client, picture: bytes, query: dict[str, obj
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_parameter_of_several_kinds_is_named_once(client: Client, picture: bytes) -> None:
+    """`tile` is a word or a number: the one error says what either would have to be."""
+    (error,) = client.post(PATH, params={"tile": "12"}, content=picture).json()["errors"]
+    assert error["parameter"] == "tile"
+    assert "'auto' or 'off'" in error["detail"]
+    assert "greater than or equal to 64" in error["detail"]
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [(b"", 400), (b"no picture", 415), (flat("red")[:300], 422), (bomb(2000), 413)],

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from tests.training.folders import write_colors
+from tests.training.scene_folders import write_boxes
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -53,6 +54,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "docs" / "samples", folder / "docs" / "samples")
     shutil.copy(ROOT / "README.md", folder)
     write_colors(folder / "my_photos", each=20)
+    write_boxes(folder / "my_scenes")
     return folder
 
 

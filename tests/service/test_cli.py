@@ -76,7 +76,7 @@ def test_predict_segments_as_the_server_does(models: Path, pictures: Path) -> No
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--tile", "3"], "must be from 64 to 2048"),
+        (["--tile", "3"], "should be greater than or equal to 64"),
         (["--tile", "many"], "--tile=many"),
         (["--model", "colors", "--save", "out"], "--save is for segmenters"),
     ],
