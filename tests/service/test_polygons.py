@@ -74,6 +74,16 @@ def test_only_pixels_near_the_border_change(seed: int, tolerance_px: float) -> N
     )
 
 
+@pytest.mark.parametrize("tolerance_px", [3.0, 10.0])
+def test_islands_stay_on_their_side_of_the_coast(tolerance_px: float) -> None:
+    """A coarse line is not drawn through what lies behind it: still valid, nothing overlaps."""
+    mask = blobs(0)
+    mask[::5, ::5] ^= True
+    simple = trace_polygons(mask, tolerance_px)
+    assert shape(simple).is_valid
+    assert len(simple["coordinates"]) == len(trace_polygons(mask)["coordinates"])
+
+
 @given(mask=MASKS, tolerance_px=st.sampled_from([0.0, 2.0]))
 def test_rings_turn_as_geojson_wants(mask: np.ndarray, tolerance_px: float) -> None:
     """Closed; outer rings counter-clockwise in numbers, holes clockwise."""
