@@ -24,8 +24,8 @@ from PIL import Image
 from bench.serving.machine import describe_machine
 from bench.serving.pictures import photo_jpeg
 from service.codecs.image import ImageLimits, decode_image
-from service.contract.manifest import ImagePreprocessing
 from service.contract.preprocess import Pixels, preprocess_image
+from service.contract.specs import ImagePreprocessing
 
 with suppress(ImportError):
     import cv2

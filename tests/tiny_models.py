@@ -17,7 +17,6 @@ from service.contract.manifest import (
     FileRef,
     Golden,
     Graph,
-    ImagePreprocessing,
     Manifest,
     Provenance,
     Tap,
@@ -25,6 +24,7 @@ from service.contract.manifest import (
     Tensor,
     write_manifest,
 )
+from service.contract.specs import ImagePreprocessing
 
 LABELS = ("red", "green", "blue")
 SIZE = 8

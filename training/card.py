@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from service.contract.manifest import FREE_SIZE, Manifest, Metric
+from service.contract.manifest import Manifest, Metric
+from service.contract.specs import FREE_SIZE
 from training.evaluate import Evaluation, Table
 
 

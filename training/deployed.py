@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from service.contract.manifest import Shape
 from service.contract.manifest import Tensor as TensorFact
+from service.contract.specs import Shape
 from training.recipe import Recipe
 from training.recipe_parts import DataRecipe
 

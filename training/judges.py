@@ -7,7 +7,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from service.contract.manifest import FREE_SIZE, Color, ImagePreprocessing, Manifest
+from service.contract.manifest import Color, Manifest
+from service.contract.specs import FREE_SIZE, ImagePreprocessing
 from training.classification_figures import ClassifierEvaluation, evaluate_classifier
 from training.data.pictures import DataSet, Pictures
 from training.data.scenes import Scenes, SceneSet

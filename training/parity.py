@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from service.contract.manifest import FREE_SIZE, Parity
+from service.contract.manifest import Parity
+from service.contract.specs import FREE_SIZE
 from service.device import ON_CPU
 from service.runtime import Session, open_session
 from training.deployed import Deployed

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import ValidationError, model_validator
 
 from service.contract.errors import SetupError
-from service.contract.manifest import FREE_SIZE
+from service.contract.specs import FREE_SIZE
 from training.recipe_parts import (
     AugmentRecipe,
     DataRecipe,

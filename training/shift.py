@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from pydantic import BaseModel
 
-from service.contract.manifest import FREE_SIZE
 from service.contract.preprocess import preprocess_image
+from service.contract.specs import FREE_SIZE
 from training.data.scenes import Scenes
 from training.segmented import Pixels, ServedSegmenter
 

@@ -5,7 +5,8 @@ import onnx
 import torch
 
 from service.contract.errors import SetupError
-from service.contract.manifest import Shape, Tap
+from service.contract.manifest import Tap
+from service.contract.specs import Shape
 from service.device import ON_CPU
 from service.graph.layers import Layer, describe_layers
 from service.graph.sized import at_size

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from bench.serving.workloads import MODEL_VARIABLE
 from service.codecs.image import ImageLimits, decode_image
-from service.contract.manifest import ImagePreprocessing, read_manifest
+from service.contract.manifest import read_manifest
 from service.contract.postprocess import top_predictions
 from service.contract.preprocess import Pixels, preprocess_image
+from service.contract.specs import ImagePreprocessing
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime as ort

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from service.contract.manifest import Color, ImagePreprocessing, Metric, Shape, Task
+from service.contract.manifest import Color, Metric, Task
+from service.contract.specs import ImagePreprocessing, Shape
 
 
 class ParameterError(BaseModel):

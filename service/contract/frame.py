@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from service.contract.manifest import ImagePreprocessing
+from service.contract.specs import ImagePreprocessing
 
 Size = tuple[int, int]  # height, width in pixels
 

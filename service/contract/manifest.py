@@ -10,9 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from service.contract.errors import InvalidModel
+from service.contract.specs import (
+    FREE_SIZE,
+    Byte,
+    ImagePreprocessing,
+    Pair,
+    Part,
+    Shape,
+)
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -20,23 +28,13 @@ CARD_NAME = "CARD.md"
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 Task = Literal["image-classification", "image-segmentation"]
-# Pictures keep their shape under these, so that the graph must take any height and width.
-FREE_SIZE = ("same_area", "none")
 MOST_CLASSES_OF_A_MASK = 255  # a mask is uint8, and 255 stands for "void" in data sets
 Dtype = Literal["uint8", "float32"]
-# None stands for a dynamic axis, such as the batch.
-Shape = tuple[Annotated[int, Field(ge=1)] | None, ...]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Pair = tuple[int, int]
-Byte = Annotated[int, Field(ge=0, le=255)]
 Color = tuple[Byte, Byte, Byte]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FileRef(_Part):
+class FileRef(Part):
     """A file of the version folder and the digest that it must have."""
 
     path: str
@@ -50,7 +48,7 @@ class FileRef(_Part):
         return path
 
 
-class Tensor(_Part):
+class Tensor(Part):
     """A graph input or output; the first axis is the batch.
 
     role: what an output means; `None` for inputs. A `mask` is (N, H, W), the index of the
@@ -63,7 +61,7 @@ class Tensor(_Part):
     role: Literal["probabilities", "logits", "mask"] | None = None
 
 
-class Tap(_Part):
+class Tap(Part):
     """A tensor inside the graph that can be looked at.
 
     name: the tensor's name in the graph, `module.path/Op`.
@@ -81,7 +79,7 @@ class Tap(_Part):
     receptive_field: Pair | None
 
 
-class Graph(_Part):
+class Graph(Part):
     """One ONNX file of the version.
 
     role: the part it plays; most versions have a single `model`.
@@ -104,55 +102,7 @@ class Graph(_Part):
         return next((tensor for tensor in self.outputs if tensor.role == role), None)
 
 
-class ImagePreprocessing(_Part):
-    """From a decoded picture (H, W, 3) uint8 to one model input (height, width, C) uint8.
-
-    color: `rgb` gives C = 3, `gray` C = 1.
-    resize: `squash` ignores the aspect ratio; `shortest_side_center_crop` cuts
-        the middle out; `letterbox` keeps everything and pads with `pad_value`;
-        `same_area` keeps the aspect ratio and takes as many pixels as height x width has;
-        `none` keeps every pixel, and height x width is what the model was trained on.
-    multiple: for `same_area` and `none`, what height and width of the input are multiples of;
-        what is missing is filled at the bottom and on the right with the last row and column.
-    crop_fraction: for `shortest_side_center_crop`, the share of the shorter side that is kept.
-    mean, std: the normalisation done inside the graph, in units of 0..1, one per channel.
-    """
-
-    kind: Literal["image"] = "image"
-    color: Literal["rgb", "gray"]
-    resize: Literal["squash", "shortest_side_center_crop", "letterbox", "same_area", "none"]
-    height: Annotated[int, Field(ge=1, le=8192)]
-    width: Annotated[int, Field(ge=1, le=8192)]
-    crop_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    pad_value: Byte = 0
-    multiple: Annotated[int, Field(ge=1, le=256)] = 1
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @property
-    def channels(self) -> int:
-        """Channels of the model input: 3 for `rgb`, 1 for `gray`."""
-        return 3 if self.color == "rgb" else 1
-
-    @property
-    def input_shape(self) -> Shape:
-        """Of a batch of inputs: (N, height, width, C), None for what depends on the pictures."""
-        if self.resize in FREE_SIZE:
-            return (None, None, None, self.channels)
-        return (None, self.height, self.width, self.channels)
-
-    @property
-    def reference_size(self) -> Pair:
-        """Height and width of the input for a picture of the size that it was trained on."""
-        if self.resize not in FREE_SIZE:
-            return (self.height, self.width)
-        return (
-            -(-self.height // self.multiple) * self.multiple,
-            -(-self.width // self.multiple) * self.multiple,
-        )
-
-
-class Golden(_Part):
+class Golden(Part):
     """Inputs and PyTorch's outputs for them: `input.<name>` and `output.<name>` arrays.
 
     atol, rtol: |ours - golden| <= atol + rtol * |golden| must hold everywhere, but in a mask,
@@ -164,7 +114,7 @@ class Golden(_Part):
     rtol: Annotated[float, Field(ge=0)] = 1e-3
 
 
-class Metric(_Part):
+class Metric(Part):
     """One measured figure, with what is needed to judge it.
 
     value: the bundled model's own figure.
@@ -186,7 +136,7 @@ class Metric(_Part):
     spread: float | None = None
 
 
-class Parity(_Part):
+class Parity(Part):
     """How PyTorch and ONNX Runtime agreed on real inputs when the model was exported.
 
     decisions: how often a class was chosen, and `same_argmax` how often it was the same one;
@@ -200,7 +150,7 @@ class Parity(_Part):
     max_probability_difference: Annotated[float, Field(ge=0)]
 
 
-class Provenance(_Part):
+class Provenance(Part):
     """Where the model comes from, so that it can be made again.
 
     recipe_sha256: of the recipe's text as the training followed it.
@@ -215,7 +165,7 @@ class Provenance(_Part):
     versions: dict[str, str]
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """Everything that a server and its users may rely on for one model version.
 
     colors: (red, green, blue) of each class in the pictures of a segmenter; none for others.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.contract.frame import frame_of
-from service.contract.manifest import ImagePreprocessing
+from service.contract.specs import ImagePreprocessing
 
 Pixels = NDArray[np.uint8]
 

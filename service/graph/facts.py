@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper, shape_inference
 
-from service.contract.manifest import Shape
+from service.contract.specs import Shape
 
 # Larger constants are weights; no shape is computed from them.
 _SMALL = 1024

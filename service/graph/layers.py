@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import onnx
 
-from service.contract.manifest import Shape
+from service.contract.specs import Shape
 from service.graph.cells import Cells
 from service.graph.costs import has_weights, learned, multiply_accumulates
 from service.graph.facts import Facts, TensorType

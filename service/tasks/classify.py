@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.codecs.image import ImageLimits, decode_image
-from service.contract.manifest import ImagePreprocessing
 from service.contract.postprocess import Prediction, top_predictions
 from service.contract.preprocess import Pixels, enough_px, preprocess_image
+from service.contract.specs import ImagePreprocessing
 from service.tasks.timing import Timing
 
 Probabilities = NDArray[np.floating]  # (classes,)

@@ -12,9 +12,10 @@ import numpy as np
 from service.codecs.image import ImageLimits, decode_image, read_size
 from service.contract.errors import DeadlineExceeded, InvalidParameter, TooLarge
 from service.contract.frame import Frame, Size, frame_of
-from service.contract.manifest import FREE_SIZE, Color, ImagePreprocessing
+from service.contract.manifest import Color
 from service.contract.masks import Mask, Probability, restore_mask, restore_probability
 from service.contract.preprocess import Pixels, preprocess_image
+from service.contract.specs import FREE_SIZE, ImagePreprocessing
 from service.tasks.patchwork import Probabilities, run_in_tiles
 
 Resolution = Literal["model", "original"]

@@ -1,7 +1,7 @@
 import pytest
 
 from service.contract.frame import Frame, frame_of
-from service.contract.manifest import ImagePreprocessing
+from service.contract.specs import ImagePreprocessing
 
 
 def spec_of(resize: str, multiple: int = 1) -> ImagePreprocessing:

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.contract.manifest import ImagePreprocessing
 from service.contract.preprocess import preprocess_image
+from service.contract.specs import ImagePreprocessing
 
 
 def spec(height: int, width: int, resize: Any = "squash", **more: Any) -> ImagePreprocessing:

@@ -1,8 +1,8 @@
 import numpy as np
 
 from service.codecs.image import ImageLimits, encode_png
-from service.contract.manifest import ImagePreprocessing
 from service.contract.preprocess import Pixels
+from service.contract.specs import ImagePreprocessing
 from service.tasks.classify import Classifier, RunBatch
 
 SPEC = ImagePreprocessing(

@@ -14,8 +14,8 @@ from PIL import Image, ImageCms
 
 from service.codecs.image import FORMATS, ImageLimits, decode_image, encode_png
 from service.contract.errors import EmptyInput, InputError, InvalidImage, TooLarge, UnsupportedMedia
-from service.contract.manifest import ImagePreprocessing
 from service.contract.preprocess import enough_px, preprocess_image
+from service.contract.specs import ImagePreprocessing
 from tests.pictures import bomb
 
 LIMITS = ImageLimits(max_pixels=1_000_000)

@@ -5,8 +5,8 @@ import pytest
 
 from service.codecs.image import ImageLimits, encode_png
 from service.contract.errors import DeadlineExceeded, InvalidParameter, TooLarge
-from service.contract.manifest import ImagePreprocessing
 from service.contract.preprocess import Pixels
+from service.contract.specs import ImagePreprocessing
 from service.tasks import segment
 from service.tasks.segment import Output, Question, Segmenter
 

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from service.contract.errors import SetupError
-from service.contract.manifest import ImagePreprocessing
 from service.contract.preprocess import preprocess_image
+from service.contract.specs import ImagePreprocessing
 from tests.training.scene_folders import CLASSES, COLORS, write_boxes, write_mask, write_scene
 from training.data.canvas import to_canvas
 from training.data.layouts import InvalidData

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from service.contract.manifest import ImagePreprocessing
+from service.contract.specs import ImagePreprocessing
 from training.data.scenes import Scenes
 from training.shift import LARGEST_SHIFT_PX, ShiftConsistency, shift_consistency
 

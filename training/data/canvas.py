@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.contract.frame import Frame, Size, frame_of
-from service.contract.manifest import ImagePreprocessing
 from service.contract.preprocess import preprocess_image
+from service.contract.specs import ImagePreprocessing
 from training.data.layouts import InvalidData
 from training.data.warp import VOID
 

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.contract.manifest import ImagePreprocessing
 from service.contract.preprocess import enough_px, preprocess_image
+from service.contract.specs import ImagePreprocessing
 
 
 class Reader(Protocol):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.contract.manifest import Color, ImagePreprocessing
+from service.contract.manifest import Color
+from service.contract.specs import ImagePreprocessing
 from training.data.canvas import to_canvas
 from training.data.layouts import InvalidData
 from training.data.pictures import Reader
