@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from service.batching import Batcher, BatchRules
 from service.codecs.image import ImageLimits
-from service.contract.manifest import Task
+from service.contract.manifest import Task, image_spec
 from service.contract.preprocess import Pixels
 from service.cpus import available_cpus
 from service.device import Gpu, Placement, Threads
@@ -120,7 +120,7 @@ def _classifying(model: LoadedModel, settings: Settings, runners: Runners) -> Cl
         return probabilities
 
     limits = ImageLimits(settings.max_pixels)
-    task = Classifier(manifest.preprocessing, manifest.labels, probabilities_of, limits)
+    task = Classifier(image_spec(manifest), manifest.labels, probabilities_of, limits)
     rules = _rules(model, settings, settings.max_batch_size)
     return Classifying(task, Batcher(task.prepare, task.run, runners, rules))
 
@@ -129,7 +129,7 @@ def _segmenting(model: LoadedModel, settings: Settings, runners: Runners) -> Seg
     manifest = model.manifest
     run = _runner_of(model, ("mask", "probabilities"))
     task = Segmenter(
-        manifest.preprocessing,
+        image_spec(manifest),
         manifest.labels,
         manifest.colors,
         lambda batch, alone: Output(*run(batch, alone)),

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from service.contract.manifest import Color, Metric, Task
-from service.contract.specs import ImagePreprocessing, Shape
+from service.contract.specs import AudioPreprocessing, ImagePreprocessing, Shape
 
 
 class ParameterError(BaseModel):
@@ -73,7 +73,7 @@ class ReadyVersion(BaseModel):
     labels: tuple[str, ...]
     colors: tuple[Color, ...] = Field(description="Of a segmenter's classes; none for others.")
     input: InputInfo
-    preprocessing: ImagePreprocessing
+    preprocessing: ImagePreprocessing | AudioPreprocessing
     metrics: tuple[Metric, ...]
     taps: int
     license: str

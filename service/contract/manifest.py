@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from service.contract.errors import InvalidModel
 from service.contract.specs import (
     FREE_SIZE,
+    AudioPreprocessing,
     Byte,
     ImagePreprocessing,
     Pair,
@@ -27,7 +28,9 @@ MANIFEST_NAME = "manifest.json"
 CARD_NAME = "CARD.md"
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
-Task = Literal["image-classification", "image-segmentation"]
+Task = Literal[
+    "image-classification", "image-segmentation", "audio-classification", "audio-segmentation"
+]
 MOST_CLASSES_OF_A_MASK = 255  # a mask is uint8, and 255 stands for "void" in data sets
 Dtype = Literal["uint8", "float32"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -53,6 +56,7 @@ class Tensor(Part):
 
     role: what an output means; `None` for inputs. A `mask` is (N, H, W), the index of the
         likeliest class at every pixel; the `probabilities` of a segmenter are (N, C, H, W).
+        Of a segmenter of sounds they are (N, T) and (N, C, T): a frame every hop_samples / T.
     """
 
     name: str
@@ -176,7 +180,7 @@ class Manifest(Part):
     version: Annotated[int, Field(ge=1)]
     task: Task
     description: str
-    preprocessing: ImagePreprocessing
+    preprocessing: Annotated[ImagePreprocessing | AudioPreprocessing, Field(discriminator="kind")]
     graphs: Annotated[tuple[Graph, ...], Field(min_length=1)]
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
     colors: tuple[Color, ...] = ()
@@ -201,25 +205,59 @@ class Manifest(Part):
         return self
 
     def _check_input(self) -> None:
-        spec, images = self.preprocessing, self.graph.inputs[0]
-        if images.dtype != "uint8" or images.shape[1:] != spec.input_shape[1:]:
+        spec, given = self.preprocessing, self.graph.inputs[0]
+        dtype = "uint8" if isinstance(spec, ImagePreprocessing) else "float32"
+        if given.dtype != dtype or given.shape[1:] != spec.input_shape[1:]:
             raise ValueError(
-                f"preprocessing makes uint8 {_spell(spec.input_shape)}, but the input "
-                f"{images.name!r} takes {images.dtype} {_spell(images.shape)}"
+                f"preprocessing makes {dtype} {_spell(spec.input_shape)}, but the input "
+                f"{given.name!r} takes {given.dtype} {_spell(given.shape)}"
             )
 
 
-def _check_classifier(manifest: Manifest) -> None:
-    probabilities = manifest.graph.output_of_role("probabilities")
-    if probabilities is None:
-        raise ValueError("an image classifier needs an output with the role 'probabilities'")
-    if len(probabilities.shape) != 2 or probabilities.shape[1] != len(manifest.labels):
-        raise _labels_differ(manifest.labels, probabilities)
-    if manifest.preprocessing.resize in FREE_SIZE:
+def _check_image_classifier(manifest: Manifest) -> None:
+    _check_probabilities(manifest)
+    if image_spec(manifest).resize in FREE_SIZE:
         raise ValueError("an image classifier takes pictures of one size: resize must make it")
 
 
-def _check_segmenter(manifest: Manifest) -> None:
+def _check_audio_classifier(manifest: Manifest) -> None:
+    audio_spec(manifest)
+    _check_probabilities(manifest)
+    logits = manifest.graph.output_of_role("logits")
+    if logits is None or len(logits.shape) != 2 or logits.shape[1] != len(manifest.labels):
+        raise ValueError(
+            "a classifier of sounds needs an output with the role 'logits' for each label: their "
+            "mean over the windows is the answer for the whole"
+        )
+
+
+def _check_probabilities(manifest: Manifest) -> None:
+    probabilities = manifest.graph.output_of_role("probabilities")
+    if probabilities is None:
+        raise ValueError("a classifier needs an output with the role 'probabilities'")
+    if len(probabilities.shape) != 2 or probabilities.shape[1] != len(manifest.labels):
+        raise _labels_differ(manifest.labels, probabilities)
+
+
+def _check_audio_segmenter(manifest: Manifest) -> None:
+    spec = audio_spec(manifest)
+    mask = manifest.graph.output_of_role("mask")
+    probabilities = manifest.graph.output_of_role("probabilities")
+    if mask is None or probabilities is None:
+        raise ValueError("a segmenter needs outputs with the roles 'mask' and 'probabilities'")
+    if mask.dtype != "uint8" or len(mask.shape) != 2 or mask.shape[1] is None:
+        raise ValueError(f"the mask must be uint8 (N, T), not {_spell(mask.shape)}")
+    if probabilities.shape[1:] != (len(manifest.labels), mask.shape[1]):
+        raise _labels_differ(manifest.labels, probabilities)
+    if spec.hop_samples % mask.shape[1]:
+        raise ValueError(
+            f"{mask.shape[1]} frames a window do not divide its hop of {spec.hop_samples} samples"
+        )
+    if spec.tail != "zeros":
+        raise ValueError("a segmenter of sounds keeps its windows in place: tail must be 'zeros'")
+
+
+def _check_image_segmenter(manifest: Manifest) -> None:
     mask = manifest.graph.output_of_role("mask")
     probabilities = manifest.graph.output_of_role("probabilities")
     if mask is None or probabilities is None:
@@ -232,14 +270,30 @@ def _check_segmenter(manifest: Manifest) -> None:
         raise ValueError(f"a mask holds at most {MOST_CLASSES_OF_A_MASK} classes")
     if len(manifest.colors) != len(manifest.labels):
         raise ValueError(f"{len(manifest.colors)} colors for {len(manifest.labels)} labels")
-    if manifest.preprocessing.resize == "shortest_side_center_crop":
+    if image_spec(manifest).resize == "shortest_side_center_crop":
         raise ValueError("a segmenter must see the whole picture: resize must not crop")
 
 
 _CHECKS: dict[Task, Callable[[Manifest], None]] = {
-    "image-classification": _check_classifier,
-    "image-segmentation": _check_segmenter,
+    "image-classification": _check_image_classifier,
+    "image-segmentation": _check_image_segmenter,
+    "audio-classification": _check_audio_classifier,
+    "audio-segmentation": _check_audio_segmenter,
 }
+
+
+def image_spec(manifest: Manifest) -> ImagePreprocessing:
+    """Return the preprocessing of a model for pictures; raises ValueError for another."""
+    if isinstance(manifest.preprocessing, ImagePreprocessing):
+        return manifest.preprocessing
+    raise ValueError(f"{manifest.task} needs preprocessing of the kind 'image'")
+
+
+def audio_spec(manifest: Manifest) -> AudioPreprocessing:
+    """Return the preprocessing of a model for sounds; raises ValueError for another."""
+    if isinstance(manifest.preprocessing, AudioPreprocessing):
+        return manifest.preprocessing
+    raise ValueError(f"{manifest.task} needs preprocessing of the kind 'audio'")
 
 
 def _labels_differ(labels: tuple[str, ...], output: Tensor) -> ValueError:

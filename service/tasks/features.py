@@ -61,7 +61,7 @@ class FeatureMaps:
     graph: its entry in the manifest, which lists the taps.
     open_prefix: makes a serialised model runnable.
     max_prefixes: how many runnable prefixes are kept; the least recently used goes first.
-    size: height and width of the input that the layer table is for.
+    size: of the input that the layer table is for: height and width, or samples.
 
     May be called from several threads; a prefix wanted by many is built once.
     """
@@ -72,7 +72,7 @@ class FeatureMaps:
         graph: Graph,
         open_prefix: Callable[[bytes], Run],
         max_prefixes: int,
-        size: tuple[int, int],
+        size: tuple[int, ...],
     ) -> None:
         self._input = graph.inputs[0].name
         self._taps = _by_name(graph.taps)
