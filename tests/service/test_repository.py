@@ -98,7 +98,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "unknown task": (
         lambda f: change_manifest(f, lambda m: m.update(task="telepathy")),
         "manifest.json",
-        "task: Input should be 'image-classification' or 'image-segmentation' (found 'telepathy')",
+        "task: Input should be 'image-classification', ",
     ),
     "labels too few": (
         lambda f: change_manifest(f, lambda m: m.update(labels=["red"])),
