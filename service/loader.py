@@ -83,7 +83,8 @@ def load_version(folder: Path, repository: Path, placement: Placement) -> Loaded
 def _warm_up(session: Session, manifest: Manifest, sizes: Iterable[int], shown_as: str) -> None:
     """Run batches of those sizes: on a GPU the first of each shape is slow, or does not fit.
 
-    A graph for pictures of any size gets pictures of the size that it was trained on.
+    A graph for pictures of any size gets pictures of the size that it was trained on, one for
+    sounds gets windows of its length.
     """
     for size in sizes:
         open_axes = dict(enumerate((size, *manifest.preprocessing.reference_size)))

@@ -28,7 +28,8 @@ class Settings(BaseSettings):
     )
     default_model: str | None = Field(
         None,
-        description="Model for requests that name none; unset, the only one if there is only one.",
+        description="Models for requests that name none, separated by commas: the first that does "
+        "the task; unset, the only one if there is only one.",
     )
     policy: PolicyName = Field(
         "all", description="Versions that are served: the highest, all of them, or the pinned."
@@ -64,13 +65,13 @@ class Settings(BaseSettings):
         0, description="Pieces of work done at once; 0: as many as threads, so that none waits."
     )
     max_batch_size: Annotated[int, Field(ge=1)] = Field(
-        32, description="Pictures of one model that are run together at most."
+        32, description="Pictures or sounds of one model that are run together at most."
     )
     max_queue: Annotated[int, Field(ge=1)] = Field(
-        32, description="Pictures that may wait for a model; more are answered 503 at once."
+        32, description="Files that may wait for a model; more are answered 503 at once."
     )
     max_queue_delay_ms: Annotated[float, Field(ge=0)] = Field(
-        0, description="How long a picture is held back for company; 0: never."
+        0, description="How long a file is held back for company; 0: never."
     )
     request_timeout_ms: Annotated[float, Field(gt=0)] = Field(
         30_000, description="An answer is given up after this, or x-request-timeout-ms if less."
@@ -111,6 +112,9 @@ class Settings(BaseSettings):
     )
     max_pixels: Annotated[int, Field(ge=1)] = Field(
         50_000_000, description="Largest picture, width times height, checked before decoding."
+    )
+    max_audio_seconds: Annotated[float, Field(gt=0)] = Field(
+        7200, description="Longest sound, in seconds; decoding stops there at the latest."
     )
     max_prefix_models: Annotated[int, Field(ge=1)] = Field(
         16, description="Cut sub-models for feature maps that each model keeps ready."

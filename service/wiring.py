@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from service.batching import Batcher, BatchRules
 from service.codecs.image import ImageLimits
-from service.contract.manifest import Task, image_spec
+from service.codecs.sound import SoundLimits
+from service.contract.manifest import Task, audio_spec, image_spec
 from service.contract.preprocess import Pixels
 from service.cpus import available_cpus
 from service.device import Gpu, Placement, Threads
@@ -24,15 +25,16 @@ from service.policy import read_policy
 from service.runners import Runners
 from service.runtime import CPU, check_custom_ops, choose_provider, open_session
 from service.settings import Settings
-from service.tasks.catalog import Answering, Classifying, Segmenting, ServedModel
+from service.tasks.catalog import Answering, Classifying, Listening, Segmenting, ServedModel
 from service.tasks.classify import Classifier
 from service.tasks.features import FeatureMaps, Run
+from service.tasks.listen import Listener
 from service.tasks.segment import Output, Segmenter
 
 Arrays = Mapping[str, NDArray[Any]]
 Chores = Batcher[Callable[[], Any], Any]
-# (N, H, W, C) uint8, and whether nothing else is being worked on -> an array an output
-_RunRoles = Callable[[Pixels, bool], list[NDArray[Any]]]
+# (N, ...) inputs, and whether nothing else is being worked on -> an array an output
+_RunRoles = Callable[[NDArray[Any], bool], list[NDArray[Any]]]
 # Runs on a GPU are queued there anyway; one at a time keeps its memory bounded.
 _RUNS_ON_GPU = 1
 
@@ -141,9 +143,25 @@ def _segmenting(model: LoadedModel, settings: Settings, runners: Runners) -> Seg
     return Segmenting(task, Batcher(task.prepare, task.run, runners, rules))
 
 
+def _listening(model: LoadedModel, settings: Settings, runners: Runners) -> Listening:
+    manifest = model.manifest
+    classifies = manifest.task == "audio-classification"
+    run = _runner_of(model, ("logits" if classifies else "mask",))
+    task = Listener(
+        audio_spec(manifest),
+        lambda windows, alone: run(windows, alone)[0],
+        SoundLimits(max_seconds=settings.max_audio_seconds),
+        spare_silence=classifies,
+    )
+    rules = _rules(model, settings, settings.max_batch_size)
+    return Listening(task, Batcher(task.prepare, task.run, runners, rules))
+
+
 _ANSWERING: dict[Task, Callable[[LoadedModel, Settings, Runners], Answering]] = {
     "image-classification": _classifying,
     "image-segmentation": _segmenting,
+    "audio-classification": _listening,
+    "audio-segmentation": _listening,
 }
 
 
@@ -180,12 +198,12 @@ def _rules(model: LoadedModel, settings: Settings, max_batch_size: int) -> Batch
 def _runner_of(model: LoadedModel, roles: Sequence[str]) -> _RunRoles:
     """Return the plain callable from a batch to the outputs of those roles."""
     graph = model.manifest.graph
-    images = graph.inputs[0].name
+    inputs = graph.inputs[0].name
     names = [tensor.name for role in roles for tensor in graph.outputs if tensor.role == role]
     fixed = model.session.inputs[0].shape[0]
 
-    def run(batch: Pixels, alone: bool) -> list[NDArray[Any]]:
-        answers = model.session.run({images: batch}, alone)
+    def run(batch: NDArray[Any], alone: bool) -> list[NDArray[Any]]:
+        answers = model.session.run({inputs: batch}, alone)
         return [answers[name] for name in names]
 
     return run if fixed is None else _padded(run, fixed)
@@ -194,7 +212,7 @@ def _runner_of(model: LoadedModel, roles: Sequence[str]) -> _RunRoles:
 def _padded(run: _RunRoles, size: int) -> _RunRoles:
     """Return a runner of any number of items for a graph whose batch is always of one size."""
 
-    def run_padded(batch: Pixels, alone: bool) -> list[NDArray[Any]]:
+    def run_padded(batch: NDArray[Any], alone: bool) -> list[NDArray[Any]]:
         parts = []
         for first in range(0, len(batch), size):
             part = batch[first : first + size]

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -24,9 +24,11 @@ from service.contract.manifest import (
     Tensor,
     write_manifest,
 )
-from service.contract.specs import ImagePreprocessing
+from service.contract.specs import AudioPreprocessing, ImagePreprocessing
 
 LABELS = ("red", "green", "blue")
+LOUDNESSES = ("quiet", "middling", "loud")
+PAUSES = ("pause", "sound")
 SIZE = 8
 
 
@@ -177,6 +179,159 @@ def write_model(
     return folder
 
 
+def loudness_graph(samples: int) -> onnx.ModelProto:
+    """Return a classifier that tells by its mean amplitude how loud a window is.
+
+    sounds (batch, samples) -> logits and probabilities (batch, 3): how near that mean is to 0.02,
+    0.1 and 0.4.
+    """
+    levels = np.float32([[0.02, 0.1, 0.4]])
+    constants = {
+        "channel": np.array([1]),
+        "conv.weight": np.ones((1, 1, 1), np.float32),
+        "axes": np.array([1, 2]),
+        "fc.weight": 400 * levels,
+        "fc.bias": -200 * levels[0] ** 2,
+        "column": np.array([-1, 1]),
+    }
+    nodes = [
+        ("Unsqueeze", ["sounds", "channel"], "input/Unsqueeze", {}),
+        ("Conv", ["input/Unsqueeze", "conv.weight"], "conv/Conv", {}),
+        ("Abs", ["conv/Conv"], "amplitude/Abs", {}),
+        ("ReduceMean", ["amplitude/Abs", "axes"], "pool/ReduceMean", {"keepdims": 0}),
+        ("Reshape", ["pool/ReduceMean", "column"], "pool/Reshape", {}),
+        ("Gemm", ["pool/Reshape", "fc.weight", "fc.bias"], "logits", {}),
+        ("Softmax", ["logits"], "probabilities", {"axis": 1}),
+    ]
+    outputs = {"logits": ["batch", 3], "probabilities": ["batch", 3]}
+    return _sound_graph("loudness", samples, nodes, outputs, constants)
+
+
+def pauses_graph(samples: int, sees: int, step: int) -> onnx.ModelProto:
+    """Return a segmenter that tells pauses, 0, from sound, 1, by the mean amplitude over `sees`.
+
+    sounds (batch, samples) -> mask (batch, T) uint8 and probabilities (batch, 2, T), a frame every
+    `step` samples.
+    """
+    constants = {
+        "channel": np.array([1]),
+        "envelope.weight": np.full((1, 1, sees), 1 / sees, np.float32),
+        "threshold": np.float32(0.02),
+    }
+    nodes = [
+        ("Unsqueeze", ["sounds", "channel"], "input/Unsqueeze", {}),
+        ("Abs", ["input/Unsqueeze"], "amplitude/Abs", {}),
+        ("Conv", ["amplitude/Abs", "envelope.weight"], "envelope/Conv", {"strides": [step]}),
+        ("Sub", ["envelope/Conv", "threshold"], "loud/Sub", {}),
+        ("Neg", ["loud/Sub"], "quiet/Neg", {}),
+        ("Concat", ["quiet/Neg", "loud/Sub"], "head/Concat", {"axis": 1}),
+        ("Softmax", ["head/Concat"], "probabilities", {"axis": 1}),
+        ("ArgMax", ["head/Concat"], "head/ArgMax", {"axis": 1, "keepdims": 0}),
+        ("Cast", ["head/ArgMax"], "mask", {"to": TensorProto.UINT8}),
+    ]
+    frames = (samples - sees) // step + 1
+    outputs = {"mask": ["batch", frames], "probabilities": ["batch", 2, frames]}
+    return _sound_graph("pauses", samples, nodes, outputs, constants)
+
+
+def write_listener(root: Path, name: str = "loudness", **preprocessing: Any) -> Path:
+    """Write a complete version folder of `loudness_graph`, and return it.
+
+    preprocessing: what is to be other than windows of 0.5 s at 8000 Hz that overlap by half.
+    """
+    how = {"sample_rate_hz": 8000, "window_samples": 4000, "hop_samples": 2000, **preprocessing}
+    spec = AudioPreprocessing.model_validate(how)
+    roles: tuple[Literal["logits", "probabilities"], ...] = ("logits", "probabilities")
+    outputs = tuple(Tensor(name=r, dtype="float32", shape=(None, 3), role=r) for r in roles)
+    tap = Tap(
+        name="conv/Conv",
+        modules=("conv",),
+        op="Conv",
+        shape=(1, spec.window_samples),
+        stride=(1, 1),
+        receptive_field=(1, 1),
+    )
+    model = loudness_graph(spec.window_samples)
+    task: Task = "audio-classification"
+    return _write_sound_model(root / name / "1", model, spec, outputs, (tap,), task, LOUDNESSES)
+
+
+def write_spans(root: Path, name: str = "pauses", sees: int = 400, step: int = 200) -> Path:
+    """Write a complete version folder of `pauses_graph`, and return it: 20 frames a window."""
+    spec = AudioPreprocessing(
+        sample_rate_hz=8000,
+        window_samples=19 * step + sees,
+        hop_samples=20 * step,
+        tail="zeros",
+    )
+    outputs = (
+        Tensor(name="mask", dtype="uint8", shape=(None, 20), role="mask"),
+        Tensor(name="probabilities", dtype="float32", shape=(None, 2, 20), role="probabilities"),
+    )
+    tap = Tap(
+        name="envelope/Conv",
+        modules=("envelope",),
+        op="Conv",
+        shape=(1, 20),
+        stride=(1, step),
+        receptive_field=(1, sees),
+    )
+    model = pauses_graph(spec.window_samples, sees, step)
+    task: Task = "audio-segmentation"
+    return _write_sound_model(root / name / "1", model, spec, outputs, (tap,), task, PAUSES)
+
+
+def _sound_graph(
+    name: str,
+    samples: int,
+    nodes: list[tuple[str, list[str], str, dict[str, Any]]],
+    outputs: dict[str, list[Any]],
+    constants: dict[str, Any],
+) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        [helper.make_node(op, inputs, [output], **how) for op, inputs, output, how in nodes],
+        name,
+        [helper.make_tensor_value_info("sounds", TensorProto.FLOAT, ["batch", samples])],
+        [
+            helper.make_tensor_value_info(
+                output, TensorProto.UINT8 if output == "mask" else TensorProto.FLOAT, shape
+            )
+            for output, shape in outputs.items()
+        ],
+        [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()],
+    )
+    return helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)])
+
+
+def _write_sound_model(
+    folder: Path,
+    model: onnx.ModelProto,
+    spec: AudioPreprocessing,
+    outputs: tuple[Tensor, ...],
+    taps: tuple[Tap, ...],
+    task: Task,
+    labels: tuple[str, ...],
+) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    (folder / "CARD.md").write_text(f"# {folder.parent.name}\n")
+    sounds = np.random.default_rng(0).normal(0, 0.1, (2, spec.window_samples)).astype(np.float32)
+    run = ReferenceEvaluator(model).run(None, {"sounds": sounds})
+    golden = dict(zip((tensor.name for tensor in outputs), run, strict=True))
+    write_golden(folder / "golden.npz", {"sounds": sounds}, golden)
+    graph = Graph(
+        file=FileRef(path="model.onnx", sha256=_digest(folder / "model.onnx")),
+        opset=20,
+        inputs=(Tensor(name="sounds", dtype="float32", shape=spec.input_shape),),
+        outputs=outputs,
+        taps=taps,
+    )
+    name, version = folder.parent.name, int(folder.name)
+    manifest = _manifest_of(folder, name, version, spec, graph, task, labels=labels)
+    write_manifest(folder, manifest)
+    return folder
+
+
 def change_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Apply `change` to the JSON of the manifest, past all validation."""
     file = folder / "manifest.json"
@@ -256,20 +411,21 @@ def _manifest_of(
     folder: Path,
     name: str,
     version: int,
-    spec: ImagePreprocessing,
+    spec: ImagePreprocessing | AudioPreprocessing,
     graph: Graph,
     task: Task = "image-classification",
     colors: tuple[Color, ...] = (),
+    labels: tuple[str, ...] = LABELS,
 ) -> Manifest:
     return Manifest(
         name=name,
         version=version,
         task=task,
         colors=colors,
-        description="Tells the primary colours apart.",
+        description="Tells a few things apart.",
         preprocessing=spec,
         graphs=(graph,),
-        labels=LABELS,
+        labels=labels,
         golden=Golden(
             file=FileRef(path="golden.npz", sha256=_digest(folder / "golden.npz")), atol=1e-5
         ),

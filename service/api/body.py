@@ -163,6 +163,6 @@ def _file_parts(form: FormData) -> list[UploadFile]:
     if not parts:
         raise InvalidParameter(
             "The multipart body has no file in a part called 'file'; "
-            "with curl that is -F file=@picture.jpg."
+            "with curl that is -F file=@picture.jpg or -F file=@sound.flac."
         )
     return parts

@@ -1,6 +1,7 @@
-"""POST classify: which classes a picture belongs to."""
+"""POST classify: which classes a picture or a sound belongs to."""
 
 from collections.abc import Sequence
+from functools import partial
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -8,16 +9,18 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.body import read_files
+from service.api.by_content import CLASSIFY
 from service.api.lean import LeanRoute
 from service.api.noted import note_timing
 from service.api.patience import TIMEOUT, outcomes, timeout_s
 from service.api.problems import problem_of
 from service.api.request_id import request_id_of
-from service.api.schemas import ClassificationOut, ClassificationResults
-from service.api.state import PICTURES, PROBLEMS, State, Version, state_of
-from service.api.timings import timing_of
+from service.api.schemas import ClassificationOut, ClassificationResults, SoundClassificationOut
+from service.api.sound_answer import predictions_out, sound_classes_out
+from service.api.sounds import Hearing
+from service.api.state import FILES, PROBLEMS, State, Version, state_of
+from service.api.timings import timing_of, timing_out
 from service.batching import Ran
-from service.contract.manifest import Task
 from service.contract.postprocess import Prediction
 from service.tasks.catalog import ServedModel
 from service.tasks.classify import Probabilities
@@ -25,44 +28,64 @@ from service.tasks.timing import Timing
 
 router = APIRouter(route_class=LeanRoute, responses=PROBLEMS)
 
-TASK: Task = "image-classification"
 TopK = Annotated[int, Query(ge=1, description="How many classes to return, likeliest first.")]
 _DESCRIBED: dict[str, Any] = {
-    "openapi_extra": {**PICTURES, "parameters": [TIMEOUT]},
-    "response_model": ClassificationOut | ClassificationResults,
+    "openapi_extra": {**FILES, "parameters": [TIMEOUT]},
+    # what has more to it stands first, since it would pass for the other as well
+    "response_model": SoundClassificationOut | ClassificationOut | ClassificationResults,
 }
+# An answer, ready to be written out or written already, or what befell the file.
+Result = dict[str, Any] | orjson.Fragment | Exception
 
 
 @router.post("/v1/models/{name}/classify", **_DESCRIBED)
 async def classify(
     name: str, request: Request, top_k: TopK = 5, version: Version = None
 ) -> Response:
-    """Classify the picture in the body, or each of several multipart files."""
+    """Classify the picture or sound in the body, or each of several multipart files.
+
+    The model takes one or the other; of a sound each part is classified too.
+    """
     state = state_of(request)
     _check_room(state.catalog.get(name, version), request)
     files = await read_files(request, state.body_limits)
-    return await _answer(state.catalog.get(name, version), files, top_k, request, state)
+    model = state.catalog.get(name, version)
+    return _respond(await _results(model, files, top_k, request, state), request)
 
 
 @router.post("/v1/classify", **_DESCRIBED)
 async def classify_by_default(request: Request, top_k: TopK = 5) -> Response:
-    """Classify with the default model."""
+    """Classify each file with the default model for what it is, a picture or a sound."""
     state = state_of(request)
-    _check_room(state.catalog.default(TASK), request)
+    CLASSIFY.check(state.catalog, partial(_check_room, request=request))
     files = await read_files(request, state.body_limits)
-    return await _answer(state.catalog.default(TASK), files, top_k, request, state)
+    results: dict[int, Result] = {}
+    for task, numbers in CLASSIFY.shares(state.catalog, files):
+        model, mine = state.catalog.default(task), [files[number] for number in numbers]
+        found = await _results(model, mine, top_k, request, state)
+        results |= zip(numbers, found, strict=True)
+    return _respond([results[number] for number in range(len(files))], request)
 
 
 def _check_room(model: ServedModel, request: Request) -> None:
     """Refuse before the body costs anybody anything; the log and the figures know by whom."""
     note_timing(request.scope, model.manifest.name, model.manifest.version)
-    model.classifying().queue.check_room()
+    able = model.listening("classify") if model.listens else model.classifying()
+    able.queue.check_room()
 
 
-async def _answer(
-    model: ServedModel, files: list[bytes], top_k: int, request: Request, state: State
-) -> Response:
+async def _results(
+    model: ServedModel, files: Sequence[bytes], top_k: int, request: Request, state: State
+) -> list[Result]:
+    """Return what the model says of each file, or what befell it."""
     note_timing(request.scope, model.manifest.name, model.manifest.version)
+    if model.listens:
+        describe = partial(sound_classes_out, model, top_k=top_k)
+        hearing = Hearing(model, model.listening("classify"), describe, request, state)
+        return [
+            heard if isinstance(heard, Exception) else orjson.Fragment(heard)
+            for heard in await hearing.results(files)
+        ]
     classifier, queue = model.classifying()
     ticket = queue.enqueue(files, timeout_s(request, state.request_timeout_ms))
     answers = await outcomes(request, ticket, state.condition)
@@ -74,20 +97,7 @@ async def _answer(
         note_timing(request.scope, model.manifest.name, model.manifest.version, timing)
         return classification_out(model, classifier.predictions(ran.output, top_k), timing)
 
-    if len(answers) == 1:
-        answer = answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return _respond(result(answer))
-    request_id = request_id_of(request.scope)
-    # whatever befell one file, the others have their answers
-    results = [
-        problem_of(answer, request_id).model_dump(exclude_none=True)
-        if isinstance(answer, Exception)
-        else result(answer)
-        for answer in answers
-    ]
-    return _respond({"results": results})
+    return [answer if isinstance(answer, Exception) else result(answer) for answer in answers]
 
 
 def classification_out(
@@ -100,19 +110,27 @@ def classification_out(
     """
     return {
         "model": {"name": model.manifest.name, "version": model.manifest.version},
-        "predictions": [
-            {"label": label, "class_index": class_index, "probability": probability}
-            for label, class_index, probability in predictions
-        ],
-        "timing": {
-            "decode_ms": round(timing.decode_ms, 3),
-            "queue_ms": round(timing.queue_ms, 3),
-            "compute_ms": round(timing.compute_ms, 3),
-            "total_ms": round(timing.total_ms, 3),
-            "batch_size": timing.batch_size,
-        },
+        "predictions": predictions_out(predictions),
+        "timing": timing_out(timing),
     }
 
 
-def _respond(answer: dict[str, Any]) -> Response:
+def _respond(results: Sequence[Result], request: Request) -> Response:
+    """Answer with the result, or with one for each of several files."""
+    if len(results) == 1:
+        if isinstance(results[0], Exception):
+            raise results[0]
+        return _json(results[0])
+    request_id = request_id_of(request.scope)
+    # whatever befell one file, the others have their answers
+    told = [
+        problem_of(result, request_id).model_dump(exclude_none=True)
+        if isinstance(result, Exception)
+        else result
+        for result in results
+    ]
+    return _json({"results": told})
+
+
+def _json(answer: Any) -> Response:
     return Response(orjson.dumps(answer), media_type="application/json")

@@ -45,6 +45,12 @@ class Metrics:
             )
             for part, what in _PARTS.items()
         ]
+        self._sound = Counter(
+            "convscope_sound_seconds",
+            "Length of the sounds that were answered.",
+            VERSION_LABELS,
+            registry=self.registry,
+        )
         self._parts_of: dict[Labels, list[Histogram]] = {}
         self._counted: dict[tuple[str, ...], Counter] = {}
         ProcessCollector(registry=self.registry)
@@ -58,6 +64,10 @@ class Metrics:
             parts = self._parts_of[labels] = [part.labels(*labels) for part in self._parts]
         for histogram, milliseconds in zip(parts, values, strict=True):
             histogram.observe(milliseconds / 1000)
+
+    def observe_sound(self, model: ServedModel, seconds: float) -> None:
+        """Note how long the sound was that an item was made of."""
+        self._sound.labels(*model.labels).inc(seconds)
 
     def count(self, scope: Scope, status: int) -> None:
         """Note that a request was answered."""

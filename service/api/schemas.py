@@ -46,7 +46,7 @@ class ModelRef(BaseModel):
 
 
 class InputInfo(BaseModel):
-    """The model's own input; clients send pictures instead."""
+    """The model's own input; clients send pictures or sounds instead."""
 
     name: str
     dtype: str
@@ -148,10 +148,33 @@ class ClassificationOut(BaseModel):
     timing: TimingOut
 
 
+class WindowOut(BaseModel):
+    """What the model says of a part of a sound, likeliest first; of a silent one, nothing."""
+
+    start_s: float
+    end_s: float
+    predictions: list[PredictionOut]
+    silent: bool | None = Field(None, description="True where it is; otherwise left out.")
+
+
+class SoundClassificationOut(BaseModel):
+    """The likeliest classes of a sound, likeliest first, and of each of its windows.
+
+    predictions: the softmax of the mean of the windows' logits, those of silent ones left out.
+    segments: windows of the model's length, which may overlap.
+    """
+
+    model: ModelRef
+    predictions: list[PredictionOut]
+    segments: list[WindowOut]
+    duration_s: float
+    timing: TimingOut
+
+
 class ClassificationResults(BaseModel):
     """One entry a file, in the order in which they were sent."""
 
-    results: list[ClassificationOut | Problem]
+    results: list[SoundClassificationOut | ClassificationOut | Problem]
 
 
 class RleOut(BaseModel):
@@ -205,16 +228,51 @@ class SegmentationOut(BaseModel):
     timing: SegmentTimingOut
 
 
+class SoundClassOut(BaseModel):
+    """A class that is in a sound, with its seconds and their share in 0..1."""
+
+    class_index: int
+    label: str
+    seconds: float
+    share: float
+
+
+class SpanOut(BaseModel):
+    """A time of one class."""
+
+    start_s: float
+    end_s: float
+    class_index: int
+    label: str
+
+
+class SoundSegmentationOut(BaseModel):
+    """The class at every moment of a sound; the class that lasts longest comes first.
+
+    frame_s: from one decision of the model to the next.
+    segments: follow each other without a gap, from 0 to duration_s.
+    """
+
+    model: ModelRef
+    duration_s: float
+    frame_s: float
+    classes: list[SoundClassOut]
+    segments: list[SpanOut]
+    timing: TimingOut
+
+
 class SegmentationResults(BaseModel):
     """One entry a file, in the order in which they were sent."""
 
-    results: list[SegmentationOut | Problem]
+    results: list[SegmentationOut | SoundSegmentationOut | Problem]
 
 
 class LayerOut(BaseModel):
     """A layer that can be looked at; pairs are (vertical, horizontal), sizes in cells.
 
-    shape: without the batch. receptive_field, jump, start: in input pixels.
+    shape: without the batch. receptive_field, jump, start: in input pixels; for sounds, samples
+    along the time and rows of the spectrogram up and down, 1 where there is none.
+    local_receptive_field: without what all cells see alike, such as a normalisation's mean.
     """
 
     name: str
@@ -229,6 +287,7 @@ class LayerOut(BaseModel):
     parameters: int
     macs: int | None
     receptive_field: tuple[int, int] | None
+    local_receptive_field: tuple[int, int] | None
     jump: tuple[int, int] | None
     start: tuple[float, float] | None
 
@@ -241,9 +300,13 @@ class TotalsOut(BaseModel):
 
 
 class LayersOut(BaseModel):
-    """The layer table, in the order in which the layers are computed."""
+    """The layer table, in the order in which the layers are computed.
+
+    sample_rate_hz: of the sounds that the model takes; null for pictures.
+    """
 
     model: ModelRef
+    sample_rate_hz: int | None
     layers: list[LayerOut]
     totals: TotalsOut
 
@@ -260,7 +323,7 @@ class ChannelOut(BaseModel):
 
 
 class FeatureMapOut(BaseModel):
-    """What a layer made of the picture; dead_channel_share counts all channels, in 0..1."""
+    """What a layer made of the input; dead_channel_share counts all channels, in 0..1."""
 
     model: ModelRef
     layer: str
@@ -270,6 +333,19 @@ class FeatureMapOut(BaseModel):
     receptive_field: tuple[int, int] | None
     dead_channel_share: float
     channels: list[ChannelOut]
+
+
+class SoundFeatureMapOut(FeatureMapOut):
+    """What a layer made of a window of a sound; stride and receptive_field are in samples.
+
+    start_s, duration_s: of the window. The middle of cell i is at first_cell_s + i *
+    seconds_per_cell in the sound; both are null where cells have no place in time.
+    """
+
+    start_s: float
+    duration_s: float
+    first_cell_s: float | None
+    seconds_per_cell: float | None
 
 
 class Live(BaseModel):

@@ -1,6 +1,6 @@
 """What a model said of a picture, written out as the client wants it; all of it blocks."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -8,6 +8,7 @@ import orjson
 
 from service.api.npy import write_npy
 from service.api.segment_query import SegmentQuery
+from service.api.timings import timing_out
 from service.codecs.image import encode_png
 from service.codecs.palette_png import encode_palette_png
 from service.codecs.sieve import sieve
@@ -40,8 +41,7 @@ def write_json(
     described = segmentation_out(model, segmented, query)
     ended = perf_counter()
     timing = replace(timing, total_ms=(ended - started) * 1000)
-    figures = {name: round(value, 3) for name, value in asdict(timing).items()}
-    described["timing"] = {**figures, "encode_ms": round((ended - begun) * 1000, 3)}
+    described["timing"] = {**timing_out(timing), "encode_ms": round((ended - begun) * 1000, 3)}
     return Written(orjson.dumps(described), timing)
 
 
@@ -58,23 +58,26 @@ def segmentation_out(
 
 
 def write_picture(
-    model: ServedModel, data: bytes, segmented: Segmented, query: SegmentQuery
-) -> bytes:
+    model: ServedModel, data: bytes, segmented: Segmented, query: SegmentQuery, timing: Timing
+) -> Written:
     """Return a PNG of the mask (with a palette), of the picture under it, or of a probability."""
     task = model.segmenting().task
     if query.render == "probability":
-        return encode_png(render_probability(_probability(model, segmented, query)))
+        shown = encode_png(render_probability(_probability(model, segmented, query)))
+        return Written(shown, timing)
     mask = cleaned(segmented, query)
     if query.render == "mask":
-        return encode_palette_png(mask, task.colors)
-    return encode_png(render_overlay(task.picture(data), mask, task.colors))
+        return Written(encode_palette_png(mask, task.colors), timing)
+    return Written(encode_png(render_overlay(task.picture(data), mask, task.colors)), timing)
 
 
-def write_array(model: ServedModel, segmented: Segmented, query: SegmentQuery) -> bytes:
+def write_array(
+    model: ServedModel, segmented: Segmented, query: SegmentQuery, timing: Timing
+) -> Written:
     """Return the mask, (H, W) uint8, or a probability, (H, W) float32, as .npy."""
     if query.render == "probability":
-        return write_npy(_probability(model, segmented, query))
-    return write_npy(cleaned(segmented, query))
+        return Written(write_npy(_probability(model, segmented, query)), timing)
+    return Written(write_npy(cleaned(segmented, query)), timing)
 
 
 def cleaned(segmented: Segmented, query: SegmentQuery) -> Mask:

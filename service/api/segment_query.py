@@ -1,4 +1,4 @@
-"""What a client may ask of a segmenter."""
+"""What a client may ask of a segmenter, of pictures or of sounds."""
 
 from typing import Annotated, Literal
 
@@ -12,8 +12,16 @@ Render = Literal["mask", "overlay", "probability"]
 _TileSide = Annotated[int, Field(ge=SMALLEST_TILE_PX, le=LARGEST_TILE_PX)]
 
 
+# Parameters that say nothing of the other kind of input.
+_OF_PICTURES = ("format", "tolerance", "min_area", "tile", "resolution", "render")
+_OF_SOUNDS = ("min_seconds",)
+
+
 class SegmentQuery(BaseModel):
-    """The query of `segment`; `render` and `class_index` are for pictures and arrays."""
+    """The query of `segment`; `render` and `class_index` are for pictures and arrays.
+
+    `min_seconds` is for sounds, and all but that and `version` for pictures.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,6 +47,19 @@ class SegmentQuery(BaseModel):
     )
     render: Render = Field("mask", description="What a PNG or an array shows.")
     class_index: int | None = Field(None, ge=0, description="The class of `probability`.")
+    min_seconds: float = Field(
+        0.0,
+        ge=0,
+        le=86_400,
+        description="Of a sound: shorter spans are given to those beside them.",
+    )
+
+    def check_kind(self, sounds: bool) -> None:
+        """Raise InvalidParameter if something is asked that only the other kind of input has."""
+        names, kind = (_OF_PICTURES, "pictures") if sounds else (_OF_SOUNDS, "sounds")
+        for name in names:
+            if getattr(self, name) != SegmentQuery.model_fields[name].default:
+                raise InvalidParameter(f"{name} is for {kind}, which this model does not take.")
 
     @property
     def tile_px(self) -> int | None:

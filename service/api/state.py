@@ -74,13 +74,17 @@ def _body(file: dict[str, Any]) -> dict[str, Any]:
     return {
         "requestBody": {
             "required": True,
-            "content": {"image/*": {"schema": _FILE}, "multipart/form-data": {"schema": form}},
+            "content": {
+                "image/*": {"schema": _FILE},
+                "audio/*": {"schema": _FILE},
+                "multipart/form-data": {"schema": form},
+            },
         }
     }
 
 
-PICTURE = _body(_FILE)
-PICTURES = _body({"type": "array", "minItems": 1, "items": _FILE})
+FILE = _body(_FILE)
+FILES = _body({"type": "array", "minItems": 1, "items": _FILE})
 
 
 def ref(model: ServedModel) -> ModelRef:

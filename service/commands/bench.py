@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from service.commands.pictures import picture_files
+from service.commands.inputs import input_files
 from service.load import (
     Answer,
     InvalidTarget,
@@ -44,7 +44,8 @@ _MORE_THAN_ZERO = click.FloatRange(0, min_open=True)
     "paths",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A picture or a folder of them; several times for several. Without it one made here.",
+    help="A file or a folder of pictures; several times for several. Without it a picture that is "
+    "made here.",
 )
 @click.option(
     "--concurrency",
@@ -123,7 +124,7 @@ def _target(url: str, model: str | None, task: str, api_key: str | None) -> Targ
 
 def _read(paths: tuple[Path, ...]) -> list[bytes]:
     try:
-        return [file.read_bytes() for file in picture_files(paths)]
+        return [file.read_bytes() for file in input_files(paths, ("pictures",))]
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
 

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -22,9 +23,11 @@ _COLUMNS = (
     "parameters",
     "macs",
     "receptive_field",
+    "local_receptive_field",
     "jump",
 )
 _NUMBERS = {"parameters", "macs"}
+_LOCAL = "local_receptive_field"
 
 
 @click.command()
@@ -34,7 +37,7 @@ _NUMBERS = {"parameters", "macs"}
 @click.option("--csv", "form", flag_value="csv", help="Print comma-separated values.")
 @settings_options(LOADING)
 def layers(model: str, version: int | None, form: str | None, **flags: Any) -> None:
-    """List a model's layers: size, cost and how much of the picture a cell sees."""
+    """List a model's layers: size, cost and how much of the picture or sound a cell sees."""
     catalog = catalog_for(flags)
     try:
         table = layers_out(catalog.get(model, version))
@@ -50,8 +53,8 @@ def layers(model: str, version: int | None, form: str | None, **flags: Any) -> N
         click.echo(_aligned(table))
 
 
-def _rows(table: LayersOut) -> list[list[str]]:
-    return [[_cell(getattr(layer, name)) for name in _COLUMNS] for layer in table.layers]
+def _rows(table: LayersOut, columns: Sequence[str] = _COLUMNS) -> list[list[str]]:
+    return [[_cell(getattr(layer, name)) for name in columns] for layer in table.layers]
 
 
 def _cell(value: Any) -> str:
@@ -61,15 +64,29 @@ def _cell(value: Any) -> str:
 
 
 def _aligned(table: LayersOut) -> str:
-    rows = [[name.replace("_", " ") for name in _COLUMNS], *_rows(table)]
+    columns = [name for name in _COLUMNS if name != _LOCAL or _some_see_everything(table)]
+    rows = [[name.replace("_", " ") for name in columns], *_rows(table, columns)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(
             cell.rjust(width) if name in _NUMBERS else cell.ljust(width)
-            for name, cell, width in zip(_COLUMNS, row, widths, strict=True)
+            for name, cell, width in zip(columns, row, widths, strict=True)
         ).rstrip()
         for row in rows
     ]
     macs = "unknown" if table.totals.macs is None else f"{table.totals.macs:,}"
     total = f"{table.totals.parameters:,} parameters, {macs} multiply-accumulates"
-    return "\n".join([*lines, total])
+    return "\n".join([*lines, total, *_units(table)])
+
+
+def _units(table: LayersOut) -> list[str]:
+    if table.sample_rate_hz is None:
+        return []
+    return [
+        "receptive field and jump are in bands of the spectrogram x samples, "
+        f"{table.sample_rate_hz:,} a second"
+    ]
+
+
+def _some_see_everything(table: LayersOut) -> bool:
+    return any(row.receptive_field != row.local_receptive_field for row in table.layers)

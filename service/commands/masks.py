@@ -2,21 +2,19 @@
 
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from service.api.segment_answer import cleaned, segmentation_out
 from service.api.segment_query import SegmentQuery
 from service.codecs.image import encode_png
 from service.codecs.palette_png import encode_palette_png
+from service.commands.told import Told, shares_as_text
 from service.tasks.catalog import ServedModel
 from service.tasks.overlay import render_overlay
 from service.tasks.segment import Question
 
 
-def segment_file(
-    model: ServedModel, file: Path, query: SegmentQuery, save: Path | None
-) -> dict[str, Any]:
-    """Return what the server would answer to the picture, with the time that it took.
+def segment_file(model: ServedModel, file: Path, query: SegmentQuery, save: Path | None) -> Told:
+    """Return what the server would answer to the picture, and its classes with their shares.
 
     save: a folder to write `NAME.mask.png`, which has a palette, and `NAME.overlay.png` into.
     Raises: OSError; what decoding and the query raise.
@@ -32,9 +30,4 @@ def segment_file(
         overlay = render_overlay(task.picture(data), mask, task.colors)
         (save / f"{file.name}.mask.png").write_bytes(encode_palette_png(mask, task.colors))
         (save / f"{file.name}.overlay.png").write_bytes(encode_png(overlay))
-    return answer
-
-
-def mask_as_text(answer: dict[str, Any]) -> str:
-    """Return the classes of a picture and their shares as a line."""
-    return ", ".join(f"{entry['label']} {entry['share']:.1%}" for entry in answer["classes"])
+    return Told(answer, shares_as_text(answer))

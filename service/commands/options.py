@@ -23,7 +23,7 @@ PLACING = (
     "runners",
     "custom_ops",
 )
-LOADING = ("models_dir", *PLACING, "max_pixels", "max_prefix_models")
+LOADING = ("models_dir", *PLACING, "max_pixels", "max_audio_seconds", "max_prefix_models")
 
 
 def settings_options(names: Iterable[str]) -> Callable[[Command], Command]:

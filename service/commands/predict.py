@@ -9,18 +9,20 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from service.api.classify import TASK, classification_out
-from service.api.segment import TASK as SEGMENTATION
+from service.api.by_content import CLASSIFY, SEGMENT
+from service.api.classify import classification_out
 from service.api.segment_query import SegmentQuery
 from service.commands.catalog import catalog_for
-from service.commands.masks import mask_as_text, segment_file
+from service.commands.inputs import holds_sound, input_files
+from service.commands.masks import segment_file
 from service.commands.options import LOADING, settings_options
-from service.commands.pictures import picture_files
-from service.contract.errors import ConvscopeError
-from service.tasks.catalog import ServedModel
+from service.commands.sounds import classify_sound, segment_sound
+from service.commands.told import Told, classes_as_text
+from service.contract.errors import ConvscopeError, InvalidParameter
+from service.tasks.catalog import Catalog, ServedModel
 from service.tasks.segment import Resolution
 
-Answer = Callable[..., dict[str, Any]]
+Answer = Callable[[Path], Told]
 
 
 @click.command()
@@ -32,11 +34,12 @@ Answer = Callable[..., dict[str, Any]]
 @click.option(
     "--save",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Of a segmenter: write masks and overlays into this folder.",
+    help="Of a segmenter of pictures: write masks and overlays into this folder.",
 )
 @click.option("--min-area", type=click.IntRange(0), default=0, help="Of a segmenter, as over HTTP.")
 @click.option("--tile", default="auto", help="Of a segmenter, as over HTTP: auto, off or pixels.")
 @click.option("--resolution", type=click.Choice(["model", "original"]), default="model")
+@click.option("--min-seconds", type=click.FloatRange(0), default=0.0, help="The same, of sounds.")
 @settings_options(LOADING)
 def predict(
     paths: tuple[Path, ...],
@@ -48,63 +51,96 @@ def predict(
     min_area: int,
     tile: str,
     resolution: Resolution,
+    min_seconds: float,
     **flags: Any,
 ) -> None:
-    """Classify or segment pictures, or all pictures in folders, without a server.
+    """Classify or segment pictures or sounds, or all of them in folders, without a server.
 
     One that cannot be read does not stop the others; the exit code is 1 then.
     """
-    try:
-        query = SegmentQuery.model_validate(
-            {"version": version, "min_area": min_area, "tile": tile, "resolution": resolution}
-        )
-    except ValidationError as error:
-        told = ", or: ".join(found["msg"] for found in error.errors())
-        raise click.UsageError(f"--tile={tile}: {told}") from error
+    query = _query(
+        version=version,
+        min_area=min_area,
+        tile=tile,
+        resolution=resolution,
+        min_seconds=min_seconds,
+    )
     catalog = catalog_for(flags)
     try:
-        served = catalog.get(model or catalog.default(TASK).manifest.name, version)
+        named = catalog.get(model, version) if model else None
+        files = input_files(paths, _kinds(named, catalog))
+        served = [named or _by_content(file, catalog, version) for file in files]
+        answers = {id(one): _answer_of(one, top_k, query, save) for one in served}
     except ConvscopeError as error:
         raise click.ClickException(str(error)) from error
-    segments = served.manifest.task == SEGMENTATION
-    if save and not segments:
-        raise click.UsageError("--save is for segmenters: classes are printed.")
-    answer: Answer = (
-        partial(segment_file, served, query=query, save=save)
-        if segments
-        else partial(_classify, served, top_k=top_k)
-    )
-    _answer_all(picture_files(paths), answer, mask_as_text if segments else _classes, as_json)
+    work = [
+        (file, partial(answers[id(one)], file)) for file, one in zip(files, served, strict=True)
+    ]
+    _answer_all(work, as_json)
 
 
-def _answer_all(
-    files: Sequence[Path], answer: Answer, spell: Callable[[dict[str, Any]], str], as_json: bool
-) -> None:
+def _query(**asked: Any) -> SegmentQuery:
+    try:
+        return SegmentQuery.model_validate(asked)
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        told = ", or: ".join(found["msg"] for found in error.errors())
+        flag = f"--{name.replace('_', '-')}={asked[name]}"
+        raise click.UsageError(f"{flag}: {told}") from error
+
+
+def _kinds(named: ServedModel | None, catalog: Catalog) -> list[str]:
+    """Return what folders are searched for."""
+    if named:
+        return ["sounds" if named.listens else "pictures"]
+    offered = CLASSIFY.offered(catalog)
+    return [kind for kind, task in CLASSIFY._asdict().items() if task in offered]
+
+
+def _by_content(file: Path, catalog: Catalog, version: int | None) -> ServedModel:
+    default = catalog.default(CLASSIFY.task_for(holds_sound(file), catalog))
+    return catalog.get(default.manifest.name, version)
+
+
+def _answer_of(model: ServedModel, top_k: int, query: SegmentQuery, save: Path | None) -> Answer:
+    """Return what makes the answer to a file; what does not fit the model is told at once."""
+    segments = model.manifest.task in SEGMENT
+    if save and (model.listens or not segments):
+        raise click.UsageError("--save is for segmenters of pictures: all else is printed.")
+    if not segments:
+        classify = classify_sound if model.listens else _classify
+        return partial(classify, model, top_k=top_k)
+    try:
+        query.check_kind(sounds=model.listens)
+    except InvalidParameter as error:
+        raise click.UsageError(str(error)) from error
+    if model.listens:
+        return partial(segment_sound, model, min_seconds=query.min_seconds)
+    return partial(segment_file, model, query=query, save=save)
+
+
+def _answer_all(work: Sequence[tuple[Path, Callable[[], Told]]], as_json: bool) -> None:
     results, failed = [], False
-    for file in files:
+    for file, answer in work:
         try:
-            outcome = answer(file=file)
-            told = spell(outcome)
+            told = answer()
         except (ConvscopeError, OSError) as error:
-            outcome, failed = {"error": _sentence(error)}, True
-            told = f"failed: {_sentence(error)}"
+            reason, failed = _sentence(error), True
+            told = Told({"error": reason}, f"failed: {reason}")
         if as_json:
-            results.append({"file": str(file), **outcome})
+            results.append({"file": str(file), **told.json})
         else:
-            click.echo(f"{file}: {told}")
+            click.echo(f"{file}: {told.text}")
     if as_json:
         click.echo(json.dumps({"results": results}, indent=1))
     if failed:
         raise SystemExit(1)
 
 
-def _classify(model: ServedModel, file: Path, top_k: int) -> dict[str, Any]:
-    answer = model.classifying().task.classify(file.read_bytes(), top_k)
-    return classification_out(model, answer.predictions, answer.timing)
-
-
-def _classes(answer: dict[str, Any]) -> str:
-    return ", ".join(f"{p['label']} {p['probability']:.1%}" for p in answer["predictions"])
+def _classify(model: ServedModel, file: Path, top_k: int) -> Told:
+    found = model.classifying().task.classify(file.read_bytes(), top_k)
+    answer = classification_out(model, found.predictions, found.timing)
+    return Told(answer, classes_as_text(answer))
 
 
 def _sentence(error: Exception) -> str:

@@ -5,7 +5,8 @@ ConvscopeError
 │   ├── EmptyInput            no bytes at all
 │   ├── UnsupportedMedia      the bytes are no format we read
 │   ├── InvalidImage          an image, but broken
-│   ├── TooLarge              over a limit on bytes, pixels or files
+│   ├── InvalidAudio          a sound, but broken or cut short
+│   ├── TooLarge              over a limit on bytes, pixels, samples or files
 │   │   └── HeadTooLarge      over the limit on what introduces a request
 │   ├── SlowRequest           it took too long to arrive
 │   ├── InvalidParameter      an argument outside its range
@@ -51,8 +52,12 @@ class InvalidImage(InputError):
     """The bytes begin like an image but cannot be decoded."""
 
 
+class InvalidAudio(InputError):
+    """The bytes begin like a sound but cannot be decoded to finite samples, or not wholly."""
+
+
 class TooLarge(InputError):
-    """A limit on bytes, pixels or files was passed."""
+    """A limit on bytes, pixels, samples or files was passed."""
 
 
 class HeadTooLarge(TooLarge):

@@ -30,3 +30,22 @@ Prediction(label='cat', class_index=2, probability=0.3)]
     order = (-probabilities).argsort(kind="stable")[:top_k]
     found = zip(order.tolist(), probabilities[order].tolist(), strict=True)
     return [Prediction(labels[index], index, probability) for index, probability in found]
+
+
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return probabilities (..., classes) from logits (..., classes)."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    probabilities: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def mean_over_windows(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the probabilities (classes,) of a whole sound from its windows' logits (N, classes).
+
+    They are the softmax of the mean of the logits, so that a window that is sure counts for more
+    than one that is not. Leave out windows that are not `audible`; one must be left.
+
+    >>> mean_over_windows(np.log([[0.8, 0.2], [0.5, 0.5], [0.8, 0.2]])).round(3).tolist()
+    [0.716, 0.284]
+    """
+    return softmax(logits.mean(axis=0, dtype=np.float64))

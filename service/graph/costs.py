@@ -1,9 +1,11 @@
 """What a node costs: learned parameters and multiply-accumulates for one item."""
 
+from math import ceil, log2
+
 import onnx
 
 from service.graph.facts import Facts, elements
-from service.graph.windows import attributes
+from service.graph.windows import attributes, read_frames
 
 # How many inputs from position 1 on are learned; running statistics are not.
 _LEARNED = {
@@ -45,9 +47,13 @@ def learned(node: onnx.NodeProto, facts: Facts, behind_weights: bool) -> dict[st
 def multiply_accumulates(node: onnx.NodeProto, facts: Facts) -> int | None:
     """Return the node's multiply-accumulates for one item, or None if a size is unknown.
 
-    Convolutions and matrix products count, biases and elementwise operators do not.
+    Convolutions and matrix products count, biases and elementwise operators do not. Frames of a
+    short-time Fourier transform count as a fast one of real numbers does them: n log2 n for n
+    samples, where its definition would multiply n (n + 2) times.
     """
     match node.op_type:
+        case "STFT":
+            return _fast_fourier(node, facts)
         case "Conv":
             sums, terms = node.output[0], _all_but_first(facts, node.input[1])
         case "ConvTranspose":
@@ -62,6 +68,13 @@ def multiply_accumulates(node: onnx.NodeProto, facts: Facts) -> int | None:
     shape = facts.shape(sums)
     cells = elements(shape[1:]) if shape else None
     return None if cells is None or terms is None else cells * terms
+
+
+def _fast_fourier(node: onnx.NodeProto, facts: Facts) -> int | None:
+    window, frames = read_frames(node, facts), facts.size(node.output[0], 1)
+    if window is None or frames is None:
+        return None
+    return frames * window.kernel * ceil(log2(window.kernel))
 
 
 def _all_but_first(facts: Facts, weight: str) -> int | None:

@@ -10,7 +10,7 @@ from service.contract.specs import Shape
 from service.graph.cells import Cells
 from service.graph.costs import has_weights, learned, multiply_accumulates
 from service.graph.facts import Facts, TensorType
-from service.graph.ops import Step, see_through
+from service.graph.ops import Step, gathers_bands, see_through
 from service.graph.sight import PLACES, Sight, View
 from service.graph.windows import read_windows
 
@@ -23,6 +23,9 @@ _CHANNELS = {1, 3, 4}
 class Layer:
     """One tap; pairs are (vertical, horizontal), and (1, along) for sequences.
 
+    Pixels are those of the picture. For sounds they are samples along the time, and rows up and
+    down of the first spectrogram that the graph makes: the bands of its filterbank if it has one.
+
     name: the tensor's name, `module.path/Op` in files that we have written.
     shape: without the batch: (C, H, W), (C, L) or (C,); None for a dynamic size.
     kernel, stride, dilation, groups: the window of a convolution or pooling, else None.
@@ -31,6 +34,8 @@ class Layer:
     macs: multiply-accumulates for one item; None if a size is dynamic.
     receptive_field: input pixels that one cell can see, far from the border; behind an
         upsampling, where neighbours see more and less by turns, those of the one that sees most.
+    local_receptive_field: the same without what all cells see alike, such as the mean that a
+        normalisation takes away or the weights of squeeze-and-excitation.
     jump: input pixels from cell to cell; None where cells have no place.
     start: centre of the first cell; the first pixel's centre is 0.5.
     """
@@ -46,6 +51,7 @@ class Layer:
     parameters: int
     macs: int | None
     receptive_field: tuple[int, int] | None
+    local_receptive_field: tuple[int, int] | None
     jump: tuple[int, int] | None
     start: tuple[float, float] | None
 
@@ -117,14 +123,15 @@ class _Walk:
     def pass_node(self, node: onnx.NodeProto) -> Iterator[Layer]:
         """Go on to the node's outputs and yield a row for each that is a tap."""
         sources = [name for name in node.input if name in self.sights]
-        sight = see_through(Step(node, self._facts, [self.sights[n] for n in sources], sources))
+        step = Step(node, self._facts, [self.sights[n] for n in sources], sources)
+        sight, weightless = see_through(step), gathers_bands(step)
         behind = not self._behind_weights.isdisjoint(sources)
-        parameters = learned(node, self._facts, behind)
+        parameters = {} if weightless else learned(node, self._facts, behind)
         self.parameters.update(parameters)
         self.macs.append(multiply_accumulates(node, self._facts))
         for name in filter(None, node.output):
             self.sights[name] = sight
-            if behind or has_weights(node):
+            if behind or (has_weights(node) and not weightless):
                 self._behind_weights.add(name)
             if _is_tap(self._facts.types.get(name), sight):
                 yield self._row(name, node, sight, sum(parameters.values()))
@@ -147,9 +154,18 @@ class _Walk:
             parameters=parameters,
             macs=self.macs[-1],
             receptive_field=_pair(v.pixels(p) for v, p in zip(views, placed, strict=True)),
-            jump=_pair(_whole(along.jump) if along else None for along in cells),
+            local_receptive_field=_pair(
+                v.local_pixels(p) for v, p in zip(views, placed, strict=True)
+            ),
+            jump=_pair(self._jump(*along, sight) for along in zip(PLACES, cells, strict=True)),
             start=_pair(along.start if along else None for along in cells),
         )
+
+    @staticmethod
+    def _jump(letter: str, cells: Cells | None, sight: Sight) -> int | None:
+        if cells is None:
+            return None
+        return _whole(cells.jump) if letter in sight.layout else 1  # which has one row only
 
 
 def _input_sights(graph: onnx.GraphProto, facts: Facts) -> dict[str, Sight]:

@@ -10,9 +10,15 @@ from service.contract.geometry import Window
 from service.graph.cells import Cells
 from service.graph.facts import Facts
 from service.graph.resampling import RESAMPLINGS, read_resampling
-from service.graph.sight import PLACES, Sight, behind_unknown, meet
+from service.graph.sight import PLACES, Sight, View, behind_unknown, meet
 from service.graph.sources import through_transposed, through_window
-from service.graph.windows import CONVOLUTIONS, POOLINGS, attributes, read_windows
+from service.graph.windows import (
+    CONVOLUTIONS,
+    POOLINGS,
+    attributes,
+    read_frames,
+    read_windows,
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,10 @@ def _window(step: Step) -> Sight:
     if windows is None or "F" in step.sight.layout:
         return _lost(step)
     sight = step.sight
+    if sight.layout[1] in PLACES and step.node.op_type in CONVOLUTIONS:
+        if windows.groups != 1:
+            return _lost(step)
+        sight = _mixed(step, 1)  # such as the bands of a spectrogram, taken for channels
     for axis, letter in enumerate(sight.layout[2:]):
         if letter not in PLACES:
             continue
@@ -158,7 +168,7 @@ def _softmax(step: Step) -> Sight:
 def _pooled_in_place(step: Step, axes: Sequence[int]) -> Sight:
     sight = step.sight
     for axis in axes:
-        sight = sight.over(axis, step.facts.size(step.source, axis))
+        sight = sight.normalized(axis, step.facts.size(step.source, axis))
     return sight
 
 
@@ -171,11 +181,62 @@ def _gemm(step: Step) -> Sight:
 
 
 def _matmul(step: Step) -> Sight:
+    axis = _multiplied_axis(step)
+    if axis is None:
+        return _lost(step)
+    if gathers_bands(step):
+        bands = step.facts.size(step.node.output[0], axis)
+        return step.sight.change("H", View(bands, Cells()))
+    return _mixed(step, axis)
+
+
+def gathers_bands(step: Step) -> bool:
+    """Whether the node is a filterbank: it gathers a spectrogram's frequencies into bands.
+
+    That is a product with the frequencies of a Fourier transform as it gave them. The bands are
+    the height from there on, each a row by itself.
+    """
+    axis = _multiplied_axis(step) if step.node.op_type == "MatMul" else None
+    if axis is None or len(step.sight.layout) < 2 or step.sight.layout[axis] != "H":
+        return False
+    return step.sight.height.frequencies and step.sight.height.cells == Cells()
+
+
+def _multiplied_axis(step: Step) -> int | None:
+    """Return the axis that a product with a constant matrix replaces, counted from the end."""
     left, right = step.node.input[:2]
-    if len(step.sources) == 1 and step.source == left and step.facts.rank(right) == 2:
-        sight = step.sight.over(-1, step.facts.size(left, -1))
-        return replace(sight, layout=sight.layout[:-1] + "C")
-    return _lost(step)
+    constant, axis = (right, -1) if step.source == left else (left, -2)
+    fits = len(step.sources) == 1 and step.facts.rank(constant) == 2
+    return axis if fits and len(step.sight.layout) >= -axis else None
+
+
+def _mixed(step: Step, axis: int) -> Sight:
+    """Return what channels see, each of which is computed from all cells along the axis."""
+    sight = step.sight.over(axis, step.facts.size(step.source, axis))
+    letters = list(sight.layout)
+    letters[axis] = "C"
+    return replace(sight, layout="".join(letters))
+
+
+def _stft(step: Step) -> Sight:
+    """Frames follow each other along W; their frequencies lie along H, which is a new axis."""
+    frames, layout = read_frames(step.node, step.facts), step.sight.layout
+    if frames is None or layout[:2] != "NW" or layout[2:] not in ("", "C", "-"):
+        return _lost(step)
+    rows = step.facts.size(step.node.output[0], 2)
+    moved = step.sight.width.moved(partial(through_window, window=frames))
+    return Sight("NWH-", View(rows, Cells(), frequencies=True), moved)
+
+
+def _gather(step: Step) -> Sight:
+    """Some cells along an axis without places; a single one takes the axis away."""
+    picked = step.facts.rank(step.node.input[1])
+    letters = list(step.sight.layout)
+    axis = attributes(step.node).get("axis", 0) % len(letters)
+    if step.sources != [step.node.input[0]] or letters[axis] in "NHWF" or picked not in (0, 1):
+        return _lost(step)
+    letters[axis] *= picked
+    return replace(step.sight, layout="".join(letters))
 
 
 def _transpose(step: Step) -> Sight:
@@ -251,6 +312,10 @@ def _unsqueeze(step: Step) -> Sight:
     axes = step.integers("axes", 1)
     if axes is None:
         return _lost(step)
+    if axes == [1] and step.sight.layout == "NCW" and step.sight.height.extent == 1:
+        # what were the channels of a sequence are the rows of a picture from here on
+        rows = View(step.facts.size(step.source, 1), Cells())
+        return replace(step.sight, layout="NCHW", height=rows)
     letters = list(step.sight.layout)
     for axis in sorted(axis % (len(letters) + len(axes)) for axis in axes):
         letters.insert(axis, "-" if "C" in letters else "C")
@@ -324,10 +389,12 @@ _HANDLERS: dict[str, Callable[[Step], Sight]] = {
     "LayerNormalization": partial(_along_axis, to_end=True),
     "Concat": _concat,
     "Flatten": _flatten,
+    "Gather": _gather,
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Pad": _pad,
     "Reshape": _reshape,
+    "STFT": _stft,
     "Slice": _slice,
     "Split": _split,
     "Squeeze": _squeeze,

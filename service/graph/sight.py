@@ -1,4 +1,8 @@
-"""What the cells of a tensor see of the network's input, and which axis is which."""
+"""What the cells of a tensor see of the network's input, and which axis is which.
+
+Of a sound, the width is the time and its pixels are samples. It has no height, until a short-time
+Fourier transform makes one: from there on, pixels up and down are rows of the spectrogram.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,15 +18,17 @@ class View:
     """What cells see along one axis of the input.
 
     extent: size of the input along the axis in pixels; None if it is dynamic.
-    cells: None where it cannot be told.
-    fixed: pixels that every cell sees wherever it lies, after pooling over all places.
+    cells: what each sees around its own place; None where it cannot be told.
+    fixed: pixels that every cell sees besides, wherever it lies, after pooling over all places.
     folded: cells of this axis that a reshape has put into another axis; None if unknown.
+    frequencies: each cell is a frequency of a Fourier transform, not gathered into bands yet.
     """
 
     extent: int | None
     cells: Cells | None
     fixed: float = 0
     folded: int | None = 1
+    frequencies: bool = False
 
     def moved(self, change: Callable[[Cells], Cells | None]) -> "View":
         """Return the view with its cells changed, if they are known."""
@@ -34,12 +40,20 @@ class View:
 
     def pooled(self, count: int | None) -> "View":
         """Return the view of one value computed from all `count` cells of the axis."""
+        seen = self._all(count)
+        return replace(self, cells=seen, fixed=max(self.fixed, seen.size)) if seen else self.lost()
+
+    def normalized(self, count: int | None) -> "View":
+        """Return the view of cells that keep their places, each computed from all `count`."""
+        seen = self._all(count)
+        return replace(self, fixed=max(self.fixed, seen.size)) if seen else self.lost()
+
+    def _all(self, count: int | None) -> Cells | None:
         if self.cells is None or self.extent is None or count is None:
-            return self.lost()
+            return None
         begin = max(0, self.cells.begin(0))
         end = max(begin, min(self.extent, self.cells.end(count - 1)))
-        seen = Cells((begin,), (end,), self.cells.jump)
-        return replace(self, cells=seen, fixed=max(self.fixed, seen.size))
+        return Cells((begin,), (end,), self.cells.jump)
 
     def pixels(self, placed: bool) -> int | None:
         """Return the receptive field in whole pixels.
@@ -54,6 +68,12 @@ class View:
         if self.extent is None:
             return None
         return ceil(max(self.fixed, min(self.cells.size, self.extent)))
+
+    def local_pixels(self, placed: bool) -> int | None:
+        """Return the same without what every cell sees, for cells that have a place."""
+        if placed and self.cells is not None:
+            return ceil(self.cells.size)
+        return self.pixels(placed)
 
 
 @dataclass(frozen=True)
@@ -84,14 +104,23 @@ class Sight:
 
     def over(self, axis: int, count: int | None) -> "Sight":
         """Return what a value sees that is computed from all `count` cells along the axis."""
+        return self._over(axis, count, View.pooled)
+
+    def normalized(self, axis: int, count: int | None) -> "Sight":
+        """Return what a value sees that keeps its place, and depends on all along the axis."""
+        return self._over(axis, count, View.normalized)
+
+    def _over(
+        self, axis: int, count: int | None, change: Callable[[View, int | None], View]
+    ) -> "Sight":
         letter = self.layout[axis]
         if letter in PLACES:
-            return self.change(letter, self.along(letter).pooled(count))
+            return self.change(letter, change(self.along(letter), count))
         if letter == "F":
             return replace(
                 self,
-                height=self.height.pooled(self.height.folded),
-                width=self.width.pooled(self.width.folded),
+                height=change(self.height, self.height.folded),
+                width=change(self.width, self.width.folded),
             )
         return self
 
@@ -126,5 +155,6 @@ def _meet_views(views: list[View], others: list[View]) -> View:
     everywhere = [view.cells for view in others if view.cells is not None]
     if len(known) + len(everywhere) < len(views) + len(others):
         return first.lost()
-    together = join(known).at_least(max((cells.size for cells in everywhere), default=0))
-    return replace(first, cells=together, fixed=max(view.fixed for view in (*views, *others)))
+    fixed = max(view.fixed for view in (*views, *others))
+    wider = max((cells.size for cells in everywhere if cells.size > fixed), default=0)
+    return replace(first, cells=join(known).at_least(wider), fixed=fixed)

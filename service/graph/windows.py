@@ -56,6 +56,14 @@ def read_windows(node: onnx.NodeProto, facts: Facts) -> Windows | None:
     return Windows(kernel, stride, dilation, given.get("group", 1), padding)
 
 
+def read_frames(node: onnx.NodeProto, facts: Facts) -> Window | None:
+    """Return the window of samples that each frame of an STFT is made of; None if it is open."""
+    step = facts.integers(node.input[1])
+    given = facts.integers(node.input[3]) if len(node.input) > 3 and node.input[3] else None
+    length = given[0] if given else facts.size(node.input[2], 0) if len(node.input) > 2 else None
+    return Window(length, step[0]) if length and step else None
+
+
 def _padding(
     node: onnx.NodeProto,
     given: dict[str, Any],

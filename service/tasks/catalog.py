@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from service.batching import Batcher
 from service.contract.errors import (
@@ -18,9 +18,17 @@ from service.contract.manifest import Manifest, Task
 from service.contract.refusal import Refusal
 from service.tasks.classify import Classifier, Probabilities
 from service.tasks.features import FeatureMaps
+from service.tasks.listen import Heard, Listener, Recording
 from service.tasks.segment import Question, Segmented, Segmenter
 
 Labels = tuple[str, str, str]  # name, version, execution provider
+Verb = Literal["classify", "segment"]
+_VERBS: dict[Task, Verb] = {
+    "image-classification": "classify",
+    "image-segmentation": "segment",
+    "audio-classification": "classify",
+    "audio-segmentation": "segment",
+}
 # Why a version is not loaded, where somebody asked for that.
 BY_HAND = "was unloaded by hand"
 
@@ -39,7 +47,14 @@ class Segmenting(NamedTuple):
     queue: Batcher[Question, Segmented]
 
 
-Answering = Classifying | Segmenting
+class Listening(NamedTuple):
+    """A listener, whether it classifies sounds or segments them, and its queue of sounds."""
+
+    task: Listener
+    queue: Batcher[Recording, Heard]
+
+
+Answering = Classifying | Segmenting | Listening
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,7 @@ class ServedModel:
     execution_provider: the one it really runs on.
     golden_difference: largest absolute difference from PyTorch's golden outputs.
     memory_bytes: of the weights, in every session that answers requests.
-    answering: what it does with pictures, and the queue in which they wait for it.
+    answering: what it does with pictures or sounds, and the queue in which they wait for it.
     release: gives the memory of the sessions back; blocks.
     """
 
@@ -63,22 +78,33 @@ class ServedModel:
 
     @property
     def queue(self) -> Batcher[Any, Any]:
-        """Where pictures wait for this version."""
+        """Where pictures or sounds wait for this version."""
         return self.answering.queue
 
     def classifying(self) -> Classifying:
-        """Return its part as a classifier; raises WrongTask."""
+        """Return its part as a classifier of pictures; raises WrongTask."""
         if isinstance(self.answering, Classifying):
             return self.answering
         raise self._wrong_task("classify")
 
     def segmenting(self) -> Segmenting:
-        """Return its part as a segmenter; raises WrongTask."""
+        """Return its part as a segmenter of pictures; raises WrongTask."""
         if isinstance(self.answering, Segmenting):
             return self.answering
         raise self._wrong_task("segment")
 
-    def _wrong_task(self, asked: str) -> WrongTask:
+    @property
+    def listens(self) -> bool:
+        """Whether it takes sounds, not pictures."""
+        return isinstance(self.answering, Listening)
+
+    def listening(self, verb: Verb) -> Listening:
+        """Return its part as a listener that does what the verb says; raises WrongTask."""
+        if isinstance(self.answering, Listening) and _VERBS[self.manifest.task] == verb:
+            return self.answering
+        raise self._wrong_task(verb)
+
+    def _wrong_task(self, asked: Verb) -> WrongTask:
         name, task = self.manifest.name, self.manifest.task
         return WrongTask(f"The model {name!r} does {task}: it cannot {asked}.")
 
@@ -104,7 +130,8 @@ class Unloaded(NamedTuple):
 class Catalog:
     """What is served, what was refused and what is not loaded, at one moment.
 
-    default: the model for requests that name none; None takes the only one there is.
+    default: the models for requests that name none, separated by commas: the first that does
+        the task; None takes the only one there is.
     obstacles: why the server should not get requests, as sentences.
     names: of all models, of those too of which no version is ready.
     """
@@ -126,15 +153,16 @@ class Catalog:
         refused = {refusal.name for refusal in self.refusals}
         at_rest = {rest.name for rest in self.not_loaded}
         self.names = sorted({*self._models, *refused, *at_rest})
-        self._default = default
+        self._defaults = [name.strip() for name in (default or "").split(",") if name.strip()]
 
     def check_default(self) -> None:
-        """Raises: SetupError if the default is not among the models."""
-        if self._default is not None and self._default not in self.names:
-            raise SetupError(
-                f"The default model {self._default!r} is not in the repository; "
-                f"it has {', '.join(self.names)}."
-            )
+        """Raises: SetupError if a default is not among the models."""
+        for name in self._defaults:
+            if name not in self.names:
+                raise SetupError(
+                    f"The default model {name!r} is not in the repository; "
+                    f"it has {', '.join(self.names)}."
+                )
 
     @property
     def ready(self) -> list[ServedModel]:
@@ -182,18 +210,27 @@ class Catalog:
         known |= {refusal.version for refusal in refused if refusal.version}
         raise UnknownVersion(str(version), map(str, sorted(known)))
 
+    def able(self, task: Task) -> list[str]:
+        """Return the names of the models that do the task and are ready, in order."""
+        return sorted({m.manifest.name for m in self.ready if m.manifest.task == task})
+
     def default(self, task: Task) -> ServedModel:
         """Return the model of that task for requests that name none.
 
         Raises: ModelNotReady if none is ready; InvalidParameter if it is not clear which.
         """
-        if self._default is not None:
-            if self._default not in self.names:
-                raise ModelNotReady(f"The default model {self._default!r} is gone.")
-            chosen = self.get(self._default)
-            if chosen.manifest.task == task:
-                return chosen
-        able = sorted({m.manifest.name for m in self.ready if m.manifest.task == task})
+        obstacles = []
+        for name in self._defaults:
+            try:
+                chosen = self._default_called(name)
+            except ModelNotReady as error:  # nobody knows which task it would do
+                obstacles.append(error)
+            else:
+                if chosen.manifest.task == task:
+                    return chosen
+        if obstacles:
+            raise obstacles[0]
+        able = self.able(task)
         if not able:
             raise ModelNotReady(f"No model for {task} is ready to answer; see /readyz for why.")
         if len(able) > 1:
@@ -202,3 +239,8 @@ class Catalog:
                 "default with --default-model or CONVSCOPE_DEFAULT_MODEL."
             )
         return self.get(able[0])
+
+    def _default_called(self, name: str) -> ServedModel:
+        if name not in self.names:
+            raise ModelNotReady(f"The default model {name!r} is gone.")
+        return self.get(name)

@@ -64,6 +64,18 @@ def fit_scale(values: NDArray[np.floating[Any]]) -> ColorScale:
     return ColorScale(-end, end, signed=True)
 
 
+def fit_range(values: NDArray[np.floating[Any]]) -> ColorScale:
+    """Return the scale from the lowest to the highest finite value, wherever zero lies.
+
+    >>> fit_range(np.array([-9.0, -1.0]))
+    ColorScale(low=-9.0, high=-1.0, signed=False)
+    """
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return fit_scale(values)
+    return ColorScale(float(finite.min()), float(finite.max()), signed=False)
+
+
 def _table(anchors: str) -> NDArray[np.uint8]:
     colors = np.array([list(bytes.fromhex(color)) for color in anchors.split()])
     places = np.linspace(0, _STEPS, len(colors))

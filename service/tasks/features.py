@@ -1,4 +1,4 @@
-"""Feature maps: what any layer of a served model makes of a picture."""
+"""Feature maps: what any layer of a served model makes of a picture or a sound."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.contract.errors import ModelNotReady, UnknownLayer
 from service.contract.manifest import Graph, Tap
-from service.graph.layers import LayerTable, describe_layers
+from service.graph.layers import Layer, LayerTable, describe_layers
 from service.graph.prefix import cut_prefix
 from service.graph.sized import at_size
 from service.tasks.kept import Kept, Once
@@ -36,9 +36,9 @@ class ChannelStatistics:
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """The activation at a tap for one picture.
+    """The activation at a tap for one picture or one window of a sound.
 
-    values: float32 of the tap's shape, (C, H, W) or (C,).
+    values: float32 of the tap's shape, (C, H, W), (C, L) or (C,).
     """
 
     tap: Tap
@@ -46,7 +46,7 @@ class FeatureMap:
 
     @property
     def dead_channel_share(self) -> float:
-        """Share of the channels that are zero everywhere for this picture, in 0..1."""
+        """Share of the channels that are zero everywhere for this input, in 0..1."""
         return float(np.mean(~np.any(self.values.reshape(len(self.values), -1), axis=1)))
 
     def statistics(self, channels: Sequence[int]) -> list[ChannelStatistics]:
@@ -85,6 +85,10 @@ class FeatureMaps:
         """Return the layer table of the graph."""
         return self._layers()
 
+    def row(self, tap: Tap) -> Layer | None:
+        """Return the tap's row in the layer table, if it has one."""
+        return next((layer for layer in self.layers().layers if layer.name == tap.name), None)
+
     def tap(self, layer: str) -> Tap:
         """Return the tap of that name, or the one that is that module's output.
 
@@ -95,15 +99,15 @@ class FeatureMaps:
             raise UnknownLayer(layer, self._taps)
         return self._taps[layer]
 
-    def compute(self, layer: str, images: NDArray[np.uint8]) -> FeatureMap:
-        """Run the picture up to the layer and return what it made of it.
+    def compute(self, layer: str, inputs: NDArray[Any]) -> FeatureMap:
+        """Run the picture or window up to the layer and return what it made of it.
 
         layer: as for `tap`.
-        images: (1, H, W, C) uint8, the model's input.
+        inputs: the model's input for one item, (1, H, W, C) uint8 or (1, samples) float32.
         Raises: UnknownLayer; ModelNotReady if the graph does not keep what its taps promise.
         """
         tap = self.tap(layer)
-        values = self._prefixes(tap.name)({self._input: images})[tap.name]
+        values = self._prefixes(tap.name)({self._input: inputs})[tap.name]
         return FeatureMap(tap, values[0].astype(np.float32))
 
 

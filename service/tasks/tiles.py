@@ -87,7 +87,7 @@ def draw_tiles(
     grid = plan_grid(len(maps), maps.shape[1], maps.shape[2], widest)
     width, height = grid.size
     pixels = np.full((height, width, 3), PAPER, np.uint8)
-    shown = scale.paint(_averaged(maps, grid.reduced))
+    shown = scale.paint(averaged(maps, grid.reduced, grid.reduced))
     for tile, (left, top) in zip(shown, _corners(grid, len(maps)), strict=True):
         enlarged = tile.repeat(grid.enlarged, axis=0).repeat(grid.enlarged, axis=1)
         high, wide = enlarged.shape[:2]
@@ -106,13 +106,15 @@ def _corners(grid: Grid, count: int) -> Iterator[tuple[int, int]]:
         yield column * grid.pitch[0], row * grid.pitch[1]
 
 
-def _averaged(maps: NDArray[Any], cells: int) -> NDArray[Any]:
-    """Return the maps with `cells` x `cells` cells made one; a NaN among them stays one."""
-    if cells == 1:
+def averaged(maps: NDArray[Any], down: int, across: int) -> NDArray[Any]:
+    """Return the maps with `down` x `across` cells made one; a NaN among them stays one.
+
+    maps: (count, H, W).
+    """
+    if down == across == 1:
         return maps
     _, height, width = maps.shape
-    padding = ((0, 0), (0, -height % cells), (0, -width % cells))
-    full = np.pad(maps, padding, mode="edge")
-    blocks = full.reshape(len(maps), full.shape[1] // cells, cells, full.shape[2] // cells, cells)
+    full = np.pad(maps, ((0, 0), (0, -height % down), (0, -width % across)), mode="edge")
+    blocks = full.reshape(len(maps), full.shape[1] // down, down, full.shape[2] // across, across)
     averages: NDArray[Any] = blocks.mean(axis=(2, 4))
     return averages

@@ -8,12 +8,13 @@ from service.contract.errors import (
     SetupError,
     UnknownModel,
     UnknownVersion,
+    WrongTask,
 )
 from service.runners import Runners
 from service.settings import Settings
 from service.tasks.catalog import Catalog
 from service.wiring import open_live
-from tests.tiny_models import write_model
+from tests.tiny_models import write_listener, write_model, write_spans
 
 
 def catalog(root: Path, default: str | None = None) -> Catalog:
@@ -68,6 +69,44 @@ def test_among_several_the_default_must_be_set(root: Path) -> None:
     with pytest.raises(InvalidParameter, match=r"colors, other.*--default-model"):
         catalog(root).default("image-classification")
     assert catalog(root, "other").default("image-classification").manifest.name == "other"
+
+
+def test_each_task_may_have_its_default(root: Path) -> None:
+    """Of several defaults the first that does the task is taken, else the only one able."""
+    write_model(root, "other", 1)
+    write_listener(root, "near")
+    write_listener(root, "far")
+    write_spans(root)
+    served = catalog(root, "other, far,near")
+    assert served.default("image-classification").manifest.name == "other"
+    assert served.default("audio-classification").manifest.name == "far"
+    assert served.default("audio-segmentation").manifest.name == "pauses"
+    with pytest.raises(InvalidParameter, match="colors, other"):
+        catalog(root, "far").default("image-classification")
+    with pytest.raises(SetupError, match="'nix' is not in the repository"):
+        catalog(root, "other,nix")
+
+
+def test_default_that_was_refused_spares_other_tasks(root: Path) -> None:
+    """Its own task has no default then, and that is told; the other goes on."""
+    write_listener(root)
+    served = catalog(root, "bad,loudness")
+    assert served.default("audio-classification").manifest.name == "loudness"
+    with pytest.raises(ModelNotReady, match="'bad' was refused"):
+        served.default("image-classification")
+
+
+def test_model_of_sounds_does_what_its_task_says(root: Path) -> None:
+    """Whoever asks for something else is told what it does."""
+    write_listener(root)
+    write_spans(root)
+    served = catalog(root)
+    assert served.get("loudness").listening("classify").queue is served.get("loudness").queue
+    for name, verb in (("loudness", "segment"), ("pauses", "classify"), ("colors", "classify")):
+        with pytest.raises(WrongTask):
+            served.get(name).listening(verb)
+    with pytest.raises(WrongTask, match="does audio-classification: it cannot segment"):
+        served.get("loudness").segmenting()
 
 
 def test_no_ready_model_is_told(tmp_path: Path) -> None:

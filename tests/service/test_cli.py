@@ -6,15 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from pydantic import BaseModel
 
-from service.api.schemas import ClassificationOut
+from service.api.schemas import ClassificationOut, SoundClassificationOut, SoundSegmentationOut
 from service.cli import main
 from service.settings import Settings, is_secret
 from tests.pictures import flat
-from tests.tiny_models import write_model, write_segmenter
+from tests.sounds import stored, tone
+from tests.tiny_models import write_listener, write_model, write_segmenter, write_spans
 
 
 @pytest.fixture
@@ -37,6 +40,21 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def sounds(tmp_path: Path, models: Path) -> Path:
+    """A folder of sounds and a picture, beside models for both."""
+    write_listener(models)
+    write_spans(models)
+    folder = tmp_path / "sounds"
+    (folder / "deeper").mkdir(parents=True)
+    parts = [tone(2, 0.03), np.zeros(8000, np.float32), tone(9, 0.63)]
+    (folder / "a.wav").write_bytes(stored(np.concatenate(parts)))
+    (folder / "deeper" / "b.OGG").write_bytes(stored(tone(1, 0.63), kind="Vorbis"))
+    (folder / "c.png").write_bytes(flat("blue", "PNG"))
+    (folder / "notes.txt").write_text("no sound")
+    return folder
+
+
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
@@ -48,6 +66,71 @@ def test_predict_names_the_likeliest_classes(models: Path, pictures: Path) -> No
     first, second = result.output.splitlines()
     assert re.fullmatch(r".*/a\.jpg: red \d+\.\d%", first)
     assert re.fullmatch(r".*/deeper/b\.PNG: blue \d+\.\d%", second)
+
+
+def test_predict_prints_a_timeline_of_sounds(sounds: Path) -> None:
+    """Below the classes of the whole, those of each stretch in columns."""
+    result = run("predict", sounds / "a.wav", "--model", "loudness", "--top-k", 2)
+    assert result.exit_code == 0, result.output
+    whole, *lines = result.output.splitlines()
+    assert re.fullmatch(r".*/a\.wav: loud \d+\.\d%, middling \d+\.\d%", whole)
+    assert re.fullmatch(r"  0:00\.00-0:02\.12  quiet    [01]\.\d\d \| middling 0\.\d\d", lines[0])
+    assert [line for line in lines if line.endswith("  silent")] == ["  0:02.12-0:02.88  silent"]
+    assert re.fullmatch(r"  0:03\.12-0:12\.00  loud     [01]\.\d\d \| middling 0\.\d\d", lines[-1])
+
+
+def test_predict_prints_the_spans_of_a_segmenter(sounds: Path) -> None:
+    """A line for each, below how much of the whole each class has."""
+    result = run("predict", sounds / "a.wav", "--model", "pauses", "--min-seconds", 0.1)
+    assert result.exit_code == 0, result.output
+    whole, *lines = result.output.splitlines()
+    assert re.fullmatch(r".*/a\.wav: (sound|pause) \d\d\.\d%, (sound|pause) \d\d\.\d%", whole)
+    assert re.fullmatch(r"  0:00\.00-\d:\d\d\.\d\d  (sound|pause)", lines[0])
+    assert lines[-1].endswith("-0:12.00  sound")
+
+
+def test_predict_takes_files_by_their_content(sounds: Path) -> None:
+    """Without --model sounds and pictures each go to the default model for them."""
+    (sounds / "c.png").rename(sounds / "c.mp3")
+    result = run("predict", sounds, "--top-k", 1, "--json")
+    assert result.exit_code == 0, result.output
+    answers = json.loads(result.output)["results"]
+    told = [
+        (Path(a["file"]).name, a["model"]["name"], a["predictions"][0]["label"]) for a in answers
+    ]
+    assert told == [
+        ("a.wav", "loudness", "loud"),
+        ("c.mp3", "colors", "blue"),
+        ("b.OGG", "loudness", "loud"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "names"), [("loudness", ["a.wav", "b.OGG"]), ("colors", ["c.png"])]
+)
+def test_predict_searches_folders_for_what_the_model_takes(
+    sounds: Path, model: str, names: list[str]
+) -> None:
+    """Sounds for a model of sounds, pictures for one of pictures."""
+    result = run("predict", sounds, "--model", model, "--json")
+    answers = json.loads(result.output)["results"]
+    assert [Path(answer["file"]).name for answer in answers] == names
+
+
+@pytest.mark.parametrize(
+    ("model", "schema"), [("loudness", SoundClassificationOut), ("pauses", SoundSegmentationOut)]
+)
+def test_predict_of_sounds_as_json_has_the_servers_answers(
+    sounds: Path, model: str, schema: type[BaseModel]
+) -> None:
+    """And a bad file does not stop the others."""
+    (sounds / "bad.wav").write_bytes(b"RIFF....WAVEnothing")
+    result = run("predict", sounds / "bad.wav", sounds / "a.wav", "--model", model, "--json")
+    assert result.exit_code == 1
+    bad, good = json.loads(result.stdout)["results"]
+    assert "broken" in bad["error"]
+    assert good.pop("file") == str(sounds / "a.wav")
+    schema.model_validate(good)
 
 
 def test_predict_saves_masks_and_overlays(models: Path, pictures: Path, tmp_path: Path) -> None:
@@ -79,12 +162,18 @@ def test_predict_segments_as_the_server_does(models: Path, pictures: Path) -> No
         (["--tile", "3"], "should be greater than or equal to 64"),
         (["--tile", "many"], "--tile=many"),
         (["--model", "colors", "--save", "out"], "--save is for segmenters"),
+        (["--model", "loudness", "--save", "out"], "--save is for segmenters of pictures"),
+        (["--model", "pauses", "--tile", "64"], "tile is for pictures"),
+        (["--model", "paint", "--min-seconds", "1"], "min_seconds is for sounds"),
+        (["--min-seconds", "nan"], "--min-seconds=nan"),
     ],
 )
 def test_predict_tells_what_does_not_fit(
     models: Path, pictures: Path, options: list[str], told: str
 ) -> None:
-    """Options out of range end the command before anything is loaded or written."""
+    """Options out of range end the command before anything is answered or written."""
+    for write in (write_segmenter, write_listener, write_spans):
+        write(models)
     result = run("predict", pictures / "a.jpg", *options)
     assert result.exit_code == 2
     assert told in result.output

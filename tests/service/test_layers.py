@@ -197,8 +197,32 @@ def test_unknown_operator_behind_the_global_pooling_changes_nothing() -> None:
     """Where every value sees all there is, no operator can make it see more."""
     net = Net(6, 6, 3)
     net.add("GlobalAveragePool")
-    net.add("Gather", net.last, net.constant(np.array([2, 0])), name="odd/Gather", axis=1)
-    assert table(net)["odd/Gather"].receptive_field == (6, 6)
+    net.add("CumSum", net.last, net.constant(np.array(1)), name="odd/CumSum")
+    assert table(net)["odd/CumSum"].receptive_field == (6, 6)
+
+
+def test_some_of_the_channels_see_what_all_do() -> None:
+    """Picking channels changes nothing; picking places is not understood."""
+    net = Net(6, 6, 3)
+    net.conv(4, (3, 3))
+    net.add("Gather", net.last, net.constant(np.array([2, 0])), name="some/Gather", axis=1)
+    net.add("Gather", net.last, net.constant(np.array([2, 0])), name="odd/Gather", axis=2)
+    layers = table(net)
+    assert (layers["some/Gather"].shape, layers["some/Gather"].receptive_field) == (
+        (2, 4, 4),
+        (3, 3),
+    )
+    assert layers["odd/Gather"].receptive_field is None
+
+
+def test_normalisation_over_all_places_leaves_cells_where_they_are() -> None:
+    """Its statistics are of the whole picture, but each cell still has its own window."""
+    net = Net(9, 9, 3)
+    net.conv(4, (3, 3), strides=[2, 2])
+    net.add("InstanceNormalization", net.last, net.weight(4), net.weight(4), name="norm/Norm")
+    norm = table(net)["norm/Norm"]
+    assert (norm.receptive_field, norm.local_receptive_field) == ((9, 9), (3, 3))
+    assert (norm.jump, norm.start) == ((2, 2), (1.5, 1.5))
 
 
 def test_dynamic_picture_size_leaves_unknown_numbers_out() -> None:

@@ -1,0 +1,81 @@
+"""Sounds to a model that listens, and what it says of them to JSON."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from threading import Event
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import orjson
+from fastapi import Request
+
+from service.api.noted import note_timing
+from service.api.patience import finish, outcomes, timeout_s
+from service.api.state import State
+from service.api.timings import timing_of, timing_out
+from service.batching import Ran
+from service.tasks.catalog import Listening, ServedModel
+from service.tasks.listen import Heard, Recording
+from service.tasks.timing import Timing
+
+# The answer but for its timing, from what the model said; may raise, and blocks.
+Describe = Callable[[Heard], dict[str, Any]]
+
+
+class _Written(NamedTuple):
+    content: bytes
+    timing: Timing
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """One request and the model that listens for it.
+
+    describe: makes the answer to a file.
+    """
+
+    model: ServedModel
+    listening: Listening
+    describe: Describe
+    request: Request
+    state: State
+
+    async def results(self, files: Sequence[bytes]) -> list[bytes | Exception]:
+        """Return the JSON of each file, or what befell it; a long one is given up on leaving.
+
+        Raises: Overloaded; DeadlineExceeded; ClientDisconnect.
+        """
+        gone = Event()
+        recordings = [Recording(file, gone) for file in files]
+        limit_s = timeout_s(self.request, self.state.request_timeout_ms)
+        try:
+            ticket = self.listening.queue.enqueue(recordings, limit_s)
+            answers = await outcomes(self.request, ticket, self.state.condition)
+        finally:
+            gone.set()
+        return [
+            answer if isinstance(answer, Exception) else await self._told(answer, ticket.submitted)
+            for answer in answers
+        ]
+
+    async def _told(self, answer: Ran[Heard], started: float) -> bytes | Exception:
+        try:
+            work = partial(_write, answer, self.describe, started)
+            written: _Written = await finish(work, self.request, self.state)
+        except Exception as error:  # the other files have their answers
+            return error
+        self._note(answer.output, written.timing)
+        return written.content
+
+    def _note(self, heard: Heard, timing: Timing) -> None:
+        manifest, spec = self.model.manifest, self.listening.task.spec
+        self.state.metrics.observe_item(self.model, timing)
+        self.state.metrics.observe_sound(self.model, heard.samples / spec.sample_rate_hz)
+        note_timing(self.request.scope, manifest.name, manifest.version, timing)
+
+
+def _write(answer: Ran[Heard], describe: Describe, started: float) -> _Written:
+    described = describe(answer.output)
+    timing = timing_of(answer, perf_counter() - started, answer.output.decode_s)
+    return _Written(orjson.dumps({**described, "timing": timing_out(timing)}), timing)

@@ -1,0 +1,43 @@
+"""The files that a command was pointed at."""
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from service.codecs.image import SUFFIXES
+from service.codecs.sound import SOUND_SUFFIXES, is_sound
+
+# What is_sound wants to see.
+_HEAD_BYTES = 4096
+_SUFFIXES = {"pictures": SUFFIXES, "sounds": SOUND_SUFFIXES}
+
+
+def input_files(paths: Iterable[Path], kinds: Collection[str]) -> list[Path]:
+    """Return the files, and of folders every file below them of these kinds, in order.
+
+    kinds: of `pictures` and `sounds`.
+    Raises: click.ClickException if there are none.
+    """
+    suffixes = {suffix for kind in kinds for suffix in _SUFFIXES[kind]}
+    files = [file for path in paths for file in _below(path, suffixes)]
+    if not files:
+        wanted, places = " or ".join(kinds), ", ".join(map(str, paths))
+        raise click.ClickException(f"There are no {wanted} in {places}.")
+    return files
+
+
+def holds_sound(file: Path) -> bool:
+    """Tell whether the file may be a sound: by its content, by its name if it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return is_sound(stream.read(_HEAD_BYTES))
+    except OSError:
+        return file.suffix.lower() in SOUND_SUFFIXES
+
+
+def _below(path: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes)
+    else:
+        yield path

@@ -1,0 +1,69 @@
+"""What a classifier says of a sound: as a whole, window by window, and over time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.contract.errors import InvalidAudio
+from service.contract.postprocess import mean_over_windows, softmax
+from service.contract.specs import AudioPreprocessing
+from service.tasks.listen import Heard
+
+Probabilities = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A time for which one class stays the likeliest.
+
+    probabilities: (classes,), None where the sound is silent.
+    """
+
+    start_s: float
+    end_s: float
+    probabilities: Probabilities | None
+
+
+class Verdict:
+    """The answer to one sound.
+
+    duration_s: length of the sound. times_s: (windows, 2), where each begins and ends.
+    probabilities: (windows, classes); of a silent one nothing is said, and these are zero.
+    silent: (windows,).
+    """
+
+    def __init__(self, heard: Heard, spec: AudioPreprocessing) -> None:
+        """Raises: InvalidAudio if every window is silent."""
+        if not heard.given.any():
+            raise InvalidAudio("The sound is silent throughout: there is nothing to classify.")
+        ends = np.minimum(heard.starts + spec.window_samples, heard.samples)
+        self.duration_s = heard.samples / spec.sample_rate_hz
+        self.times_s = np.stack([heard.starts, ends], axis=1) / spec.sample_rate_hz
+        self.silent = ~heard.given
+        self._logits = np.zeros((len(heard.starts), heard.outputs.shape[1]))
+        self._logits[heard.given] = heard.outputs
+        self.probabilities = np.where(self.silent[:, None], 0.0, softmax(self._logits))
+
+    def whole(self) -> Probabilities:
+        """Return the probabilities (classes,) of the whole, in which silence has no part."""
+        return mean_over_windows(self._logits[~self.silent])
+
+    def stretches(self) -> list[Stretch]:
+        """Return neighbouring windows of one likeliest class as one; they cover all of the sound.
+
+        Between two that overlap, the border is in the middle of what they share.
+        """
+        likeliest = np.where(self.silent, -1, self.probabilities.argmax(axis=1))
+        edges = [0, *(np.flatnonzero(np.diff(likeliest)) + 1).tolist(), len(likeliest)]
+        inner = [float(self.times_s[i - 1, 1] + self.times_s[i, 0]) / 2 for i in edges[1:-1]]
+        borders = [0.0, *inner, self.duration_s]
+        return [
+            Stretch(start_s, end_s, self._mean(first, end))
+            for start_s, end_s, first, end in zip(
+                borders, borders[1:], edges, edges[1:], strict=False
+            )
+        ]
+
+    def _mean(self, first: int, end: int) -> Probabilities | None:
+        return None if self.silent[first] else mean_over_windows(self._logits[first:end])
