@@ -191,7 +191,7 @@ def _check_length(frames: int, sample_rate_hz: int, channels: int, limits: Sound
 def _mixed(block: Waveform) -> Waveform:
     """Return the mean of (frames, channels) over the channels."""
     channels = block.shape[1]
-    # einsum, as NumPy's mean over so short an axis takes eight times as long
+    # einsum, as the mean over so short an axis takes NumPy several times as long
     mixed: Waveform = np.einsum("fc,c->f", block, np.full(channels, 1 / channels, np.float32))
     return mixed
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from service.codecs.sound import SoundLimits, decode_sound, is_sound, open_sound
+from service.codecs.sound_bytes import SoundBytes
 from service.codecs.sound_resample import Resampler, resampled_length
 from service.contract.errors import (
     EmptyInput,
@@ -261,6 +262,7 @@ def picture(format: str) -> bytes:
 NO_SOUNDS = {
     "text": b"hello " * 1000,
     "text that begins like a tag": b"ID3 is a decision tree algorithm. " * 100,
+    "tag of no size that could be": b"ID3\x03\x00\x00\xff\xff\xff\xff" + bytes(4000),
     "UTF-16": ("häuser " * 1000).encode("utf-16"),
     "short UTF-16": "a".encode("utf-16"),
     "JSON": b'{"sound": 1}',
@@ -579,6 +581,34 @@ def test_decoder_is_silent(format: str, subtype: str, capfd: pytest.CaptureFixtu
         except InputError:
             continue
     assert capfd.readouterr().err == ""
+
+
+def test_pieces_read_like_one_file() -> None:
+    """Wherever one begins, and however far anybody goes past the ends."""
+    whole = bytes(range(100))
+    file, model = SoundBytes(whole[:30], b"", memoryview(whole)[30:]), io.BytesIO(whole)
+    random = np.random.default_rng(0)
+    for size in random.integers(0, 80, 200).tolist():
+        at = int(random.integers(0, 101))
+        assert file.seek(at) == model.seek(at)
+        assert file.read(size) == model.read(size)
+        assert file.tell() == model.tell()
+    assert (file.seek(-5), file.seek(-200, io.SEEK_END), file.seek(200)) == (0, 0, 100)
+    assert (file.seek(-10, io.SEEK_CUR), file.seek(-20, io.SEEK_END)) == (90, 80)
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), OSError("odd"), RuntimeError("odd")])
+def test_whatever_the_decoder_raises_is_one_of_our_errors(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only what soundfile documents."""
+
+    def fails(*arguments: Any, **more: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", fails)
+    with pytest.raises(InvalidAudio, match="cannot be decoded: odd"):
+        decode_sound(noise("WAV", "PCM_16"), 22_050, LIMITS)
 
 
 def in_fresh_interpreter(program: str) -> str:
