@@ -2,9 +2,10 @@
 
 import click
 
-from training.cli import evaluate, export, train
+from training.cli import assemble, crossvalidate, evaluate, export, train
 
-main = click.Group("training", {"train": train, "evaluate": evaluate, "export": export})
+COMMANDS = (train, evaluate, export, crossvalidate, assemble)
+main = click.Group("training", {str(command.name): command for command in COMMANDS})
 
 if __name__ == "__main__":
     main()

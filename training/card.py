@@ -3,16 +3,23 @@
 from collections.abc import Sequence
 
 from service.contract.manifest import Manifest, Metric
-from service.contract.specs import FREE_SIZE
+from service.contract.specs import FREE_SIZE, AudioPreprocessing
+from training.crossvalidation import CrossValidation, table_of
 from training.evaluate import Evaluation, Table
+
+_SPREAD = " The spread is the sample standard deviation over trainings with different seeds."
 
 
 def write_card(
-    manifest: Manifest, caveats: tuple[str, ...], evaluations: Sequence[Evaluation]
+    manifest: Manifest,
+    caveats: tuple[str, ...],
+    evaluations: Sequence[Evaluation],
+    folds: Sequence[CrossValidation] = (),
 ) -> str:
     """Return the card as Markdown; every figure in it comes from the arguments.
 
     evaluations: on the test split, and on others to stand beside.
+    folds: of the model's own recipe, and of others to stand beside.
     """
     test, *others = evaluations
     parts = [
@@ -21,12 +28,12 @@ def write_card(
         _table(Table(("", ""), _facts(manifest))),
         "## Accuracy",
         _measured(test, others),
-        _table(_metrics(manifest)),
-        f"{test.about} The spread is the sample standard deviation over trainings with different "
-        "seeds.",
+        _table(_metrics(manifest, test.noun)),
+        f"{test.about}{_SPREAD if any(metric.runs > 1 for metric in manifest.metrics) else ''}",
         *_notes(evaluations),
         _table(test.class_table(others)),
         test.confusions(),
+        *_cross_validation(folds),
         "## Known failings",
         "\n".join(f"- {caveat}" for caveat in (*caveats, test.always)),
         "## Agreement with PyTorch",
@@ -63,6 +70,11 @@ def _minutes(minutes: float | None) -> str:
 
 def _input(manifest: Manifest) -> str:
     spec = manifest.preprocessing
+    if isinstance(spec, AudioPreprocessing):
+        window, hop = (
+            samples / spec.sample_rate_hz for samples in (spec.window_samples, spec.hop_samples)
+        )
+        return f"mono, {spec.sample_rate_hz:,} Hz, windows of {window:g} s, one every {hop:g} s"
     size = f"{spec.color} {spec.width}x{spec.height} px"
     if spec.resize not in FREE_SIZE:
         return f"{size}, resized by `{spec.resize}`"
@@ -75,16 +87,18 @@ def _input(manifest: Manifest) -> str:
 def _measured(test: Evaluation, others: Sequence[Evaluation]) -> str:
     return (
         "Measured through ONNX Runtime and the service's own preprocessing, single forward "
-        f"passes, on the {test.split} split of {test.dataset}, which did not choose the checkpoint."
+        f"passes, on the {test.split} split of {test.dataset}, {test.chosen_by}."
         + "".join(
-            f" The {other.split} split of {other.images} pictures did, and so flatters the model."
+            f" The {other.split} split of {other.images} {other.noun} did, and so flatters the "
+            "model."
             for other in others
         )
     )
 
 
-def _metrics(manifest: Manifest) -> Table:
-    head = ("figure", "value", "95 % interval", "images", "runs", "mean ± spread")
+def _metrics(manifest: Manifest, noun: str) -> Table:
+    counted = "images" if noun == "pictures" else noun
+    head = ("figure", "value", "95 % interval", counted, "runs", "mean ± spread")
     return Table(head, [_metric_row(metric) for metric in manifest.metrics])
 
 
@@ -109,18 +123,37 @@ def _notes(evaluations: Sequence[Evaluation]) -> list[str]:
     ]
 
 
+def _cross_validation(folds: Sequence[CrossValidation]) -> list[str]:
+    if not folds:
+        return []
+    own, recalls = folds[0], folds[0].recalls()
+    return [
+        "## Cross-validation",
+        f"Other models than this one, of which each was trained without one {own.column} of "
+        f"{own.dataset} and tested on it, through ONNX Runtime as well; the first line is this "
+        "model's recipe. The spread is the sample standard deviation over seeds of the mean over "
+        f"{own.column}s; the {own.column}s themselves differ by more.",
+        _table(table_of(list(folds))),
+        f"Recall of the first line by class, over {own.column}s and seeds: "
+        + ", ".join(f"{label} {recall:.0%}" for label, recall in recalls)
+        + ".",
+    ]
+
+
 def _parity(manifest: Manifest) -> str:
     parity = manifest.parity
     if parity is None:
         return ""
+    audio = manifest.preprocessing.kind == "audio"
+    inputs, places = ("windows", "frames") if audio else ("pictures", "pixels")
     said = (
         f"class as PyTorch {parity.same_argmax} times"
         if parity.decisions is None
-        else f"class as PyTorch at {parity.same_argmax:,} of {parity.decisions:,} pixels, and "
+        else f"class as PyTorch at {parity.same_argmax:,} of {parity.decisions:,} {places}, and "
         "another only where the two best differ by less than 1e-4"
     )
     return (
-        f"On {parity.images} pictures, in batches of "
+        f"On {parity.images} {inputs}, in batches of "
         f"{' and '.join(str(size) for size in parity.batch_sizes)}, ONNX Runtime chose the same "
         f"{said}; probabilities differed by at most {parity.max_probability_difference:.1e}."
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,13 @@ from pydantic import BaseModel
 from service.contract.manifest import Manifest
 from service.runtime import open_session
 from training.data.pictures import Pictures
+from training.data.sounds import Sounds
 from training.evaluate import Evaluation, Table
 from training.intervals import wilson_interval
+from training.served_sounds import ServedSoundClassifier
 
 BATCH = 100
+_COUNTED = {"pictures": "images", "sounds": "sounds"}  # heads of columns
 
 
 class ClassFigures(BaseModel):
@@ -48,7 +51,7 @@ class ClassifierEvaluation(Evaluation):
         return [figures.label for figures in self.classes]
 
     def class_table(self, others: Sequence[Evaluation] = ()) -> Table:
-        """Return images, recall and precision of each class."""
+        """Return how many there are of each class, recall and precision."""
         rows = [
             (
                 figures.label,
@@ -58,10 +61,22 @@ class ClassifierEvaluation(Evaluation):
             )
             for figures in self.classes
         ]
-        return Table(("class", "images", "recall", "precision"), rows)
+        return Table(("class", _COUNTED[self.noun], "recall", "precision"), rows)
 
     def cell(self, count: int, share: float) -> str:
         return str(count)
+
+
+class SoundClassifierEvaluation(ClassifierEvaluation):
+    """Figures of a classifier of sounds: of whole sounds, whatever number of windows they have."""
+
+    unit: ClassVar[str] = "sounds"
+    noun: ClassVar[str] = "sounds"
+    about: ClassVar[str] = (
+        "A sound gets the class whose logit has the highest mean over its windows. "
+        "The interval (Wilson) is for the accuracy over endless sounds of this kind."
+    )
+    always: ClassVar[str] = "It always answers with one of its classes, whatever is heard."
 
 
 def evaluate_classifier(
@@ -69,18 +84,19 @@ def evaluate_classifier(
 ) -> ClassifierEvaluation:
     """Return the figures of the model whose graph lies in `folder` on the pictures."""
     probabilities = predict(folder / manifest.graph.file.path, manifest, pictures)
-    confusion = np.zeros((len(manifest.labels),) * 2, np.int64)
-    np.add.at(confusion, (pictures.labels, probabilities.argmax(1)), 1)
-    correct = int(np.trace(confusion))
-    return ClassifierEvaluation(
-        dataset=dataset,
-        split=split,
-        images=len(pictures),
-        accuracy=correct / len(pictures),
-        interval=wilson_interval(correct, len(pictures)),
-        classes=_class_figures(manifest.labels, confusion),
-        confusion=confusion.tolist(),
-    )
+    figures = figures_of(pictures.labels, probabilities.argmax(1), manifest.labels)
+    return ClassifierEvaluation(dataset=dataset, split=split, **figures)
+
+
+def evaluate_sounds(
+    folder: Path, manifest: Manifest, sounds: Sounds, dataset: str, split: str
+) -> SoundClassifierEvaluation:
+    """Return the figures of the model whose graph lies in `folder` on whole sounds."""
+    served = ServedSoundClassifier(folder, manifest)
+    waveforms = sounds.waveforms(served.spec.sample_rate_hz)
+    chosen = np.array([served.logits(waveform).argmax() for waveform in waveforms])
+    figures = figures_of(sounds.labels, chosen, manifest.labels)
+    return SoundClassifierEvaluation(dataset=dataset, split=split, **figures)
 
 
 def predict(graph: Path, manifest: Manifest, pictures: Pictures) -> NDArray[np.float32]:
@@ -95,6 +111,22 @@ def predict(graph: Path, manifest: Manifest, pictures: Pictures) -> NDArray[np.f
         for start in range(0, len(inputs), BATCH)
     ]
     return np.concatenate(parts)
+
+
+def figures_of(
+    truth: NDArray[np.int64], chosen: NDArray[np.int64], labels: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the fields of an evaluation that follow from true and chosen classes, (N,) each."""
+    confusion = np.zeros((len(labels),) * 2, np.int64)
+    np.add.at(confusion, (truth, chosen), 1)
+    correct = int(np.trace(confusion))
+    return {
+        "images": len(truth),
+        "accuracy": correct / len(truth),
+        "interval": wilson_interval(correct, len(truth)),
+        "classes": _class_figures(labels, confusion),
+        "confusion": confusion.tolist(),
+    }
 
 
 def _class_figures(labels: tuple[str, ...], confusion: NDArray[np.int64]) -> list[ClassFigures]:

@@ -31,7 +31,7 @@ def draw_confusion(evaluation: Evaluation) -> Figure:
     axes.set_ylabel("true")
     axes.set_title(
         f"{evaluation.dataset} {evaluation.split}: {evaluation.figure} {evaluation.value:.2%} "
-        f"on {evaluation.images} pictures"
+        f"on {evaluation.images} {evaluation.noun}"
     )
     if len(labels) <= 30:  # beyond that the numbers could not be read
         for (row, column), count in np.ndenumerate(counts):

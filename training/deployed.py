@@ -1,11 +1,11 @@
-"""Nets as they are served: uint8 pictures in; probabilities, and what else a task needs, out."""
+"""Nets as they are served: pictures or sounds in; probabilities, and what a task needs, out."""
 
 import torch
 from torch import Tensor, nn
 
 from service.contract.manifest import Tensor as TensorFact
-from service.contract.specs import Shape
-from training.recipe import Recipe
+from service.contract.specs import AudioPreprocessing, ImagePreprocessing, Shape
+from training.recipe import HandSetRecipe, ImageRecipe, Recipe, SoundRecipe
 from training.recipe_parts import DataRecipe
 
 
@@ -22,32 +22,59 @@ class Normalise(nn.Module):
 
 
 class Deployed(nn.Module):
-    """Wraps a net with the normalisation before it; a task adds what comes behind.
+    """Wraps a net with what its task has before and behind it.
 
-    Everything after resizing is in here, and so in the exported graph: it cannot drift.
+    Everything after preprocessing is in here, and so in the exported graph: it cannot drift.
     roles: of what `forward` returns, in that order.
-    spec: how pictures become its input.
+    input_name: what the graph calls its input.
+    spec: how what was decoded becomes that input.
     """
 
     roles: tuple[str, ...]
+    input_name: str
 
-    def __init__(self, net: nn.Module, data: DataRecipe) -> None:
+    def __init__(self, net: nn.Module, spec: ImagePreprocessing | AudioPreprocessing) -> None:
         super().__init__()
         self.net = net
-        self.normalise = Normalise(data)
-        self.spec = data.preprocessing()
+        self.spec = spec
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Return the net's logits (N, classes, ...) for images (N, H, W, C) uint8."""
-        channels_first = images.permute(0, 3, 1, 2).to(torch.float32)
-        return self.net(self.normalise(channels_first / 255))
+    def tracing_inputs(self) -> Tensor:
+        """Return two inputs of zeros that show the exporter which axes are open."""
+        raise NotImplementedError
 
     def outputs(self, classes: int) -> tuple[TensorFact, ...]:
         """Return the entries of the outputs in a manifest, each named by its role."""
         raise NotImplementedError
 
 
-class DeployedClassifier(Deployed):
+class DeployedPictures(Deployed):
+    """Adds the normalisation of pictures."""
+
+    input_name = "images"
+    spec: ImagePreprocessing
+
+    def __init__(self, net: nn.Module, data: DataRecipe) -> None:
+        super().__init__(net, data.preprocessing())
+        self.normalise = Normalise(data)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the net's logits (N, classes, ...) for images (N, H, W, C) uint8."""
+        channels_first = images.permute(0, 3, 1, 2).to(torch.float32)
+        return self.net(self.normalise(channels_first / 255))
+
+    def tracing_inputs(self) -> Tensor:
+        """Return black pictures (2, H, W, C) uint8 of a size that shows what is open in the net.
+
+        The exporter takes a size of one, and two sizes that are equal, for a law: of a model for
+        pictures of any size, no side of any map may be one, nor height and width the same.
+        """
+        spec = self.spec
+        _, height, width, channels = spec.input_shape
+        shape = (2, height or 4 * spec.multiple, width or 6 * spec.multiple, channels or 1)
+        return torch.zeros(shape, dtype=torch.uint8)
+
+
+class DeployedClassifier(DeployedPictures):
     """Tells the class of a whole picture."""
 
     roles = ("probabilities", "logits")
@@ -61,13 +88,10 @@ class DeployedClassifier(Deployed):
         return logits.softmax(1), logits
 
     def outputs(self, classes: int) -> tuple[TensorFact, ...]:
-        return tuple(
-            TensorFact(name=role, dtype="float32", shape=(None, classes), role=role)
-            for role in ("probabilities", "logits")
-        )
+        return _class_outputs(classes)
 
 
-class DeployedSegmenter(Deployed):
+class DeployedSegmenter(DeployedPictures):
     """Tells the class of every pixel."""
 
     roles = ("mask", "probabilities")
@@ -90,21 +114,80 @@ class DeployedSegmenter(Deployed):
         )
 
 
-_DEPLOYED: dict[str, type[Deployed]] = {
-    "image-classification": DeployedClassifier,
-    "image-segmentation": DeployedSegmenter,
-}
+class DeployedSounds(Deployed):
+    """A net that takes windows of waveforms as they are."""
+
+    input_name = "waveform"
+    spec: AudioPreprocessing
+
+    def tracing_inputs(self) -> Tensor:
+        """Return silence, (2, window_samples) float32."""
+        return torch.zeros(2, self.spec.window_samples)
+
+
+class DeployedSoundClassifier(DeployedSounds):
+    """Tells the class of a window of a sound."""
+
+    roles = ("probabilities", "logits")
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        """Return probabilities and logits, (N, classes) float32 each.
+
+        waveform: (N, window_samples) float32. The mean of the logits over a sound's windows
+            is the answer for the whole.
+        """
+        logits = self.net(waveform)
+        return logits.softmax(1), logits
+
+    def outputs(self, classes: int) -> tuple[TensorFact, ...]:
+        return _class_outputs(classes)
+
+
+class DeployedSoundSegmenter(DeployedSounds):
+    """Tells the class of every frame of a window of a sound."""
+
+    roles = ("mask", "probabilities")
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mask (N, T) uint8 and probabilities (N, classes, T) float32.
+
+        waveform: (N, window_samples) float32. At a tie the mask has the lower class index.
+        """
+        probabilities = self.net(waveform).softmax(1)
+        return probabilities.argmax(1).to(torch.uint8), probabilities
+
+    def outputs(self, classes: int) -> tuple[TensorFact, ...]:
+        with torch.inference_mode():
+            frames = self(self.tracing_inputs())[0].shape[1]
+        maps: Shape = (None, classes, frames)
+        return (
+            TensorFact(name="mask", dtype="uint8", shape=(None, frames), role="mask"),
+            TensorFact(name="probabilities", dtype="float32", shape=maps, role="probabilities"),
+        )
+
+
+def _class_outputs(classes: int) -> tuple[TensorFact, ...]:
+    return tuple(
+        TensorFact(name=role, dtype="float32", shape=(None, classes), role=role)
+        for role in ("probabilities", "logits")
+    )
 
 
 def deploy(net: nn.Module, recipe: Recipe) -> Deployed:
     """Return the net as the recipe's task serves it, in evaluation mode."""
-    return _DEPLOYED[recipe.task](net, recipe.data).eval()
+    if isinstance(recipe, HandSetRecipe):
+        return DeployedSoundSegmenter(net, recipe.data.preprocessing()).eval()
+    if isinstance(recipe, SoundRecipe):
+        return DeployedSoundClassifier(net, recipe.data.preprocessing()).eval()
+    assert isinstance(recipe, ImageRecipe)  # there are no others
+    segments = recipe.task == "image-segmentation"
+    return (DeployedSegmenter if segments else DeployedClassifier)(net, recipe.data).eval()
 
 
-def module_outputs(deployed: Deployed, images: Tensor) -> dict[str, Tensor]:
+def module_outputs(deployed: Deployed, inputs: Tensor) -> dict[str, Tensor]:
     """Return what a forward hook sees at every module of the net, by module path.
 
-    images: (N, H, W, C) uint8.
+    inputs: (N, H, W, C) uint8 pictures or (N, window_samples) float32 waveforms.
     """
     seen: dict[str, Tensor] = {}
     handles = [
@@ -114,7 +197,7 @@ def module_outputs(deployed: Deployed, images: Tensor) -> dict[str, Tensor]:
     ]
     try:
         with torch.inference_mode():
-            deployed(images)
+            deployed(inputs)
     finally:
         for handle in handles:
             handle.remove()

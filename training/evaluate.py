@@ -24,15 +24,20 @@ class Evaluation(BaseModel):
 
     A task names its main figure and adds the others.
     interval: 95 % interval of the main figure.
-    confusion: rows are true classes, columns predictions; in images, or in pixels.
+    images: how many pictures or sounds the split has.
+    confusion: rows are true classes, columns predictions; in images, sounds or pixels.
     figure: what the main figure is called.
     unit: what is counted in `confusion`.
+    noun: what the split is made of.
+    chosen_by: a sentence's end: that the split did not choose the model.
     about: what the figures mean, for a card.
     always: the failing that every model of this kind has.
     """
 
     figure: ClassVar[str]
     unit: ClassVar[str]
+    noun: ClassVar[str] = "pictures"
+    chosen_by: ClassVar[str] = "which did not choose the checkpoint"
     about: ClassVar[str]
     always: ClassVar[str]
 
@@ -69,7 +74,7 @@ class Evaluation(BaseModel):
         low, high = self.interval
         return (
             f"{self.figure} {self.value:.2%} (95 % interval {low:.2%} to {high:.2%}) "
-            f"on {self.images} pictures of {self.dataset} {self.split}"
+            f"on {self.images} {self.noun} of {self.dataset} {self.split}"
         )
 
     def confusions(self, most: int = 5) -> str:

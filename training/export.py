@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 
 from service.contract.errors import SetupError
 from service.contract.golden import GOLDEN_NAME, write_golden
@@ -33,14 +32,15 @@ from service.contract.manifest import (
 )
 from training.card import write_card
 from training.confusion import write_evaluation
+from training.crossvalidation import CrossValidation
 from training.deployed import Deployed, deploy
 from training.evaluate import EVALUATION_NAME, Evaluation, main_metric
 from training.judges import JUDGES
 from training.nets.registry import build_net
-from training.onnx_file import OPSET, to_onnx, tracing_images
-from training.parity import check_parity, check_sizes, outputs_at_sizes, pytorch_outputs
+from training.onnx_file import OPSET, to_onnx
+from training.parity import Inputs, check_parity, check_sizes, outputs_at_sizes, pytorch_outputs
 from training.progress import read_minutes
-from training.recipe import Recipe
+from training.recipe import Recipe, SoundRecipe
 from training.run_folder import RunFacts, RunFolder
 from training.taps import find_taps
 
@@ -56,6 +56,7 @@ def export_run(
     name: str,
     models_dir: Path,
     sisters: Sequence[Evaluations] = (),
+    folds: Sequence[CrossValidation] = (),
 ) -> Path:
     """Export the run's best checkpoint as the next version of `name`; return its folder.
 
@@ -65,18 +66,22 @@ def export_run(
     own, which go into the manifest behind them.
     dataset: as the task of the run's recipe opens it.
     sisters: figures of other seeds of the same recipe, for mean and spread.
-    Raises: ExportError if the graph is not the net, SetupError for an unfit name.
+    folds: a cross-validation of the same recipe, and others to stand beside it in the card.
+    Raises: ExportError if the graph is not the net, SetupError for an unfit name or folds of
+        another recipe.
     """
     check_target(name, models_dir)
+    if folds and folds[0].recipe_sha256 != _recipe_sha256(run):
+        raise SetupError(f"the first cross-validation is not of the recipe of {run.path}")
     if run.facts().data_digest != dataset.digest():
-        raise SetupError(f"{run.path} was trained on other pictures: they cannot judge it")
+        raise SetupError(f"{run.path} was trained on other data: this cannot judge it")
     deployed = load_deployed(run)
     # made where no server looks, then moved: a version is whole or not there
     staging = Path(tempfile.mkdtemp(prefix=".export-", dir=models_dir))
     try:
         parent = models_dir / name
         number = next_version(parent)
-        _Version(staging, run, deployed, dataset).write(name, number, sisters)
+        _Version(staging, run, deployed, dataset).write(name, number, sisters, folds)
         staging.chmod(0o755)
         parent.mkdir(exist_ok=True)
         return staging.rename(parent / str(number))
@@ -125,13 +130,20 @@ class _Version:
     deployed: Deployed
     dataset: Any
 
-    def write(self, name: str, number: int, sisters: Sequence[Evaluations]) -> None:
+    def write(
+        self,
+        name: str,
+        number: int,
+        sisters: Sequence[Evaluations],
+        folds: Sequence[CrossValidation],
+    ) -> None:
         manifest = self._manifest(name, number)
         evaluations = self._evaluate(manifest)
-        metrics = _metrics(evaluations, sisters)
+        metrics = (*_metrics(evaluations, sisters), *(found.metric() for found in folds[:1]))
         manifest = manifest.model_copy(update={"metrics": metrics})
         write_manifest(self.folder, manifest)
-        card = write_card(manifest, self.run.recipe().caveats, list(evaluations.values()))
+        caveats = self.run.recipe().caveats
+        card = write_card(manifest, caveats, list(evaluations.values()), folds)
         (self.folder / CARD_NAME).write_text(card)
 
     def _manifest(self, name: str, number: int) -> Manifest:
@@ -156,10 +168,11 @@ class _Version:
             license=recipe.license,
         )
 
-    def _golden(self, inputs: NDArray[np.uint8]) -> FileRef:
+    def _golden(self, inputs: Inputs) -> FileRef:
         file = self.folder / GOLDEN_NAME
-        write_golden(file, {"images": inputs}, pytorch_outputs(self.deployed, inputs))
-        return _file_ref(file)
+        name = self.deployed.input_name
+        write_golden(file, {name: inputs}, pytorch_outputs(self.deployed, inputs))
+        return file_ref(file)
 
     def _evaluate(self, manifest: Manifest) -> Evaluations:
         """Return the figures by split, after writing them into the run folder."""
@@ -194,20 +207,20 @@ def read_evaluations(run: RunFolder) -> Evaluations:
     }
 
 
-def write_graph(file: Path, deployed: Deployed, inputs: NDArray[np.uint8], classes: int) -> Graph:
+def write_graph(file: Path, deployed: Deployed, inputs: Inputs, classes: int) -> Graph:
     """Write the ONNX file and return its entry in the manifest.
 
-    inputs: (N, H, W, C), on which every tap is proven.
+    inputs: on which every tap is proven.
     Raises: ExportError if a tap is not what its modules give.
     """
-    images = torch.from_numpy(inputs)
-    model, scopes = to_onnx(deployed, tracing_images(deployed))
-    taps = find_taps(model, scopes, deployed, images)
+    model, scopes = to_onnx(deployed, deployed.tracing_inputs())
+    taps = find_taps(model, scopes, deployed, torch.from_numpy(inputs))
     onnx.save(model, file)
+    dtype = "uint8" if inputs.dtype == np.uint8 else "float32"
     return Graph(
-        file=_file_ref(file),
+        file=file_ref(file),
         opset=OPSET,
-        inputs=(Tensor(name="images", dtype="uint8", shape=deployed.spec.input_shape),),
+        inputs=(Tensor(name=deployed.input_name, dtype=dtype, shape=deployed.spec.input_shape),),
         outputs=deployed.outputs(classes),
         taps=taps,
     )
@@ -221,11 +234,16 @@ def _metrics(evaluations: Evaluations, sisters: Sequence[Evaluations]) -> tuple[
     )
 
 
+def _recipe_sha256(run: RunFolder) -> str:
+    return hashlib.sha256(run.recipe_text().encode()).hexdigest()
+
+
 def _provenance(run: RunFolder, recipe: Recipe, facts: RunFacts) -> Provenance:
-    packages = ("torch", "lightning", "onnx", "onnxscript", "numpy", "pillow")
+    decoders = ("soundfile", "soxr") if isinstance(recipe, SoundRecipe) else ("pillow",)
+    packages = ("torch", "lightning", "onnx", "onnxscript", "numpy", *decoders)
     return Provenance(
         recipe=recipe.name,
-        recipe_sha256=hashlib.sha256(run.recipe_text().encode()).hexdigest(),
+        recipe_sha256=_recipe_sha256(run),
         dataset=facts.dataset,
         seed=facts.seed,
         created=datetime.now(UTC).date().isoformat(),
@@ -235,5 +253,5 @@ def _provenance(run: RunFolder, recipe: Recipe, facts: RunFacts) -> Provenance:
     )
 
 
-def _file_ref(file: Path) -> FileRef:
+def file_ref(file: Path) -> FileRef:
     return FileRef(path=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest())

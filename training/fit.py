@@ -5,6 +5,8 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import lightning
 import torch
@@ -16,47 +18,52 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
-from torch.nn import functional
 
 from service.contract.errors import SetupError
-from training.data.batches import EpochBatches, HeldOutBatches
+from training.data.batches import EpochBatches
 from training.deployed import Normalise
 from training.encoder_start import start_encoder
-from training.module import NetModule
 from training.nets.registry import build_net, check_task
 from training.precision import choose_precision
 from training.progress import EpochTable
 from training.recipe import Recipe
 from training.run_folder import RunFacts, RunFolder
-from training.tasks import TASKS
+from training.tasks import TASKS, HeldOut
 
 # pixels that a net may look at before training, as many as 5,000 pictures of 32x32
 FITTING_PIXELS = 5_000 * 32 * 32
 
 
 def fit(
-    run: RunFolder, recipe_text: str, recipe: Recipe, data: str, seed: int, stop_after: int | None
+    run: RunFolder,
+    recipe_text: str,
+    recipe: Recipe,
+    data: str,
+    seed: int,
+    stop_after: int | None,
+    held_out: str | None = None,
 ) -> None:
     """Train from scratch, or go on from the run's last checkpoint if there is one.
 
     stop_after: epochs after which to pause; the schedule is still that of the whole recipe.
-    Raises: SetupError if a picture or mask cannot be read, or the run folder holds another run.
+    held_out: see `Task.open`.
+    Raises: SetupError if any of the data cannot be read, or the run folder holds another run.
     """
     check_task(recipe.net.kind, recipe.task)
     task = TASKS[recipe.task]
-    opened = task.open(data)
+    opened = task.open(data, held_out)
     digest = opened.digest()
     if run.last.exists():
         _check_same_run(run, recipe_text, digest, seed)
     if run.done.exists() or _epochs_done(run) >= (stop_after or recipe.training.epochs + 1):
         return
-    # a broken test picture must not come to light after hours of training
+    # a broken file of the test split must not come to light after hours of training
     task.held_out(opened.splits["test"], recipe)
     dataset = task.with_validation(opened, recipe.data.validation_share, seed)
     tensors = task.training_tensors(dataset.splits["train"], recipe)
     resumed = run.last.exists()
     net = _fresh_net(recipe, len(dataset.classes), tensors[0], seed)
-    size = task.input_size(net, recipe)
+    sample = task.sample(tensors[0], net, recipe)
     if resumed:
         facts = run.facts()
     else:
@@ -65,20 +72,22 @@ def fit(
         # under torchrun each process probes for itself; gradients are float32 in either case
         facts = RunFacts(
             data=data,
+            held_out=held_out,
             data_digest=digest,
             dataset=dataset.name,
             classes=dataset.classes,
             seed=seed,
-            precision=_precision(net, tensors[0], size, recipe),
+            precision=_precision(net, sample, recipe),
             processes=_world_size(),
         )
         if int(os.environ.get("RANK", "0")) == 0:
             run.begin(recipe_text, facts)
-    held_out = task.held_out(dataset.splits["validation"], recipe)
-    stream = _Batches(recipe, tensors, len(dataset.classes), held_out, seed)
+    validation = dataset.splits.get("validation")
+    judged = None if validation is None else task.held_out(validation, recipe)
+    stream = _Batches(recipe, tensors, len(dataset.classes), judged, seed)
     steps = _total_steps(recipe, stream)
     module = task.module(net, tensors[1], len(dataset.classes), recipe, steps)
-    trainer = _trainer(run, recipe, module, facts.precision, stop_after)
+    trainer = _trainer(run, recipe, module.figures if judged else None, facts.precision, stop_after)
     trainer.fit(
         module, datamodule=stream, ckpt_path=str(run.last) if resumed else None, weights_only=False
     )
@@ -92,9 +101,9 @@ class _Batches(lightning.LightningDataModule):
     def __init__(
         self,
         recipe: Recipe,
-        tensors: tuple[Tensor, Tensor],
+        tensors: tuple[Any, Tensor],
         classes: int,
-        held_out: HeldOutBatches,
+        held_out: HeldOut | None,
         seed: int,
     ) -> None:
         super().__init__()
@@ -112,27 +121,24 @@ class _Batches(lightning.LightningDataModule):
         torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)  # dropout's stream
         return self.epoch(trainer.current_epoch, trainer.global_rank, trainer.world_size)
 
-    def val_dataloader(self) -> HeldOutBatches:
-        return self.held_out
+    def val_dataloader(self) -> HeldOut | list[Any]:
+        return self.held_out or []
 
 
-def _fresh_net(recipe: Recipe, classes: int, images: Tensor, seed: int) -> nn.Module:
+def _fresh_net(recipe: Recipe, classes: int, inputs: Any, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     net = build_net(recipe.net.kind, classes, recipe.data.channels, recipe.net.options)
     if hasattr(net, "fit_to"):
-        enough = max(1, FITTING_PIXELS // images[0, 0].numel())
-        few = images[:: max(1, len(images) // enough)]
+        enough = max(1, FITTING_PIXELS // inputs[0, 0].numel())
+        few = inputs[:: max(1, len(inputs) // enough)]
         net.fit_to(Normalise(recipe.data)(few.float() / 255))
     return net
 
 
-def _precision(net: nn.Module, images: Tensor, size: tuple[int, int], recipe: Recipe) -> str:
-    sample = images[: min(128, recipe.training.batch_size)].float() / 255
-    sample = Normalise(recipe.data)(functional.interpolate(sample, size))
+def _precision(net: nn.Module, sample: Tensor, recipe: Recipe) -> str:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    sample = sample.contiguous(memory_format=torch.channels_last).to(device)
     probe_net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return choose_precision(probe_net, sample, recipe.training.precision)
+    return choose_precision(probe_net, sample.to(device), recipe.training.precision)
 
 
 def _check_same_run(run: RunFolder, recipe_text: str, digest: str, seed: int) -> None:
@@ -144,7 +150,7 @@ def _check_same_run(run: RunFolder, recipe_text: str, digest: str, seed: int) ->
         )
     if facts.data_digest != digest:
         raise SetupError(
-            f"{run.path} was begun with other pictures: going on would mix those it has "
+            f"{run.path} was begun with other pictures or sounds: going on would mix those it has "
             "trained on with those it is tested on; give another --out, or delete it"
         )
 
@@ -170,8 +176,13 @@ def _total_steps(recipe: Recipe, stream: _Batches) -> int:
 
 
 def _trainer(
-    run: RunFolder, recipe: Recipe, module: NetModule, precision: str, stop_after: int | None
+    run: RunFolder,
+    recipe: Recipe,
+    figures: Sequence[str] | None,
+    precision: str,
+    stop_after: int | None,
 ) -> lightning.Trainer:
+    """figures: what is logged of the validation; None where there is none."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     # the notes are about data loader workers and logging intervals that this design has not
     warnings.filterwarnings("ignore", module="lightning")
@@ -185,7 +196,7 @@ def _trainer(
         strategy="ddp" if world > 1 else "auto",
         precision="bf16-mixed" if precision == "bf16" else "32-true",
         max_epochs=min(stop_after or recipe.training.epochs, recipe.training.epochs),
-        callbacks=_callbacks(run, recipe, module),
+        callbacks=_callbacks(run, recipe, figures),
         logger=TensorBoardLogger(run.path, name="tensorboard", version="")
         if has_tensorboard
         else False,
@@ -197,12 +208,13 @@ def _trainer(
     )
 
 
-def _callbacks(run: RunFolder, recipe: Recipe, module: NetModule) -> list[Callback]:
+def _callbacks(run: RunFolder, recipe: Recipe, figures: Sequence[str] | None) -> list[Callback]:
     training = recipe.training
-    found: list[Callback] = [EpochTable(run.metrics, module.figures)]
+    judged = () if figures is None else ("validation_loss", *figures)
+    found: list[Callback] = [EpochTable(run.metrics, judged)]
     if training.ema_decay:
         found.append(EMAWeightAveraging(decay=training.ema_decay))
-    if training.patience:
+    if training.patience and judged:
         found.append(
             EarlyStopping(
                 "validation_loss",
@@ -211,10 +223,11 @@ def _callbacks(run: RunFolder, recipe: Recipe, module: NetModule) -> list[Callba
             )
         )
     shared = {"save_on_train_epoch_end": True, "enable_version_counter": False}
-    # the loss, because an accuracy over a few hundred pictures is mostly luck
-    found.append(
-        ModelCheckpoint(run.checkpoints, filename="best", monitor="validation_loss", **shared)
-    )
+    if judged:
+        # the loss, because an accuracy over a few hundred examples is mostly luck
+        found.append(
+            ModelCheckpoint(run.checkpoints, filename="best", monitor="validation_loss", **shared)
+        )
     # not `save_last`: that one is a copy of the latest best, and a resume would repeat epochs
     found.append(ModelCheckpoint(run.checkpoints, filename="last", **shared))
     return found

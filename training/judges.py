@@ -8,12 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.contract.manifest import Color, Manifest
-from service.contract.specs import FREE_SIZE, ImagePreprocessing
-from training.classification_figures import ClassifierEvaluation, evaluate_classifier
+from service.contract.specs import FREE_SIZE, AudioPreprocessing, ImagePreprocessing
+from training.classification_figures import (
+    ClassifierEvaluation,
+    SoundClassifierEvaluation,
+    evaluate_classifier,
+    evaluate_sounds,
+)
 from training.data.pictures import DataSet, Pictures
 from training.data.scenes import Scenes, SceneSet
+from training.data.sounds import Sounds
 from training.evaluate import Evaluation
 from training.gallery import draw_gallery
+from training.parity import Inputs
 from training.segmentation_figures import SegmenterEvaluation, evaluate_segmenter
 from training.segmented import ServedSegmenter
 from training.shift import ShiftConsistency, shift_consistency
@@ -22,11 +29,14 @@ GOLDEN_PICTURES = 8
 # Of scenes, pieces are enough; whole ones would take megabytes.
 GOLDEN_SCENES = 3
 GOLDEN_PIECE_PX = (64, 96)
+# Windows of sounds: all that the picture of a graph needs, and small.
+GOLDEN_WINDOWS = 3
 PROVEN_PICTURES = 1_000
+PROVEN_SOUNDS = 200
 PROVEN_SCENES = 100
 SHIFTED_SCENES = 20
 SHOWN_SCENES = 6
-Split = TypeVar("Split", Pictures, Scenes)
+Split = TypeVar("Split", Pictures, Scenes, Sounds)
 Pixels = NDArray[np.uint8]
 
 
@@ -46,10 +56,10 @@ class Judge(Protocol):
     def colors(self, dataset: Any) -> tuple[Color, ...]:
         """Return the colours of the classes in a manifest."""
 
-    def proof(self, split: Any, spec: ImagePreprocessing) -> Pixels:
-        """Return model inputs (N, H, W, C) on which an export is proven."""
+    def proof(self, split: Any, spec: Any) -> Inputs:
+        """Return N model inputs on which an export is proven."""
 
-    def golden(self, inputs: Pixels, spec: ImagePreprocessing) -> Pixels:
+    def golden(self, inputs: Inputs, spec: Any) -> Inputs:
         """Return the few of these inputs, or the pieces of them, that a version keeps."""
 
     def evaluate(
@@ -124,18 +134,44 @@ class _OfSegmenters:
         figure.savefig(into / "masks.png", dpi=100)
 
 
+class _OfSoundClassifiers:
+    evaluation = SoundClassifierEvaluation
+    batch_sizes = (1, 16)
+
+    def colors(self, dataset: DataSet[Sounds]) -> tuple[Color, ...]:
+        return ()
+
+    def proof(self, split: Sounds, spec: AudioPreprocessing) -> Inputs:
+        return some(split, PROVEN_SOUNDS).model_inputs(spec)
+
+    def golden(self, inputs: Inputs, spec: AudioPreprocessing) -> Inputs:
+        return spread(inputs, GOLDEN_WINDOWS)
+
+    def evaluate(
+        self, folder: Path, manifest: Manifest, split: Sounds, dataset: str, name: str
+    ) -> SoundClassifierEvaluation:
+        return evaluate_sounds(folder, manifest, split, dataset, name)
+
+    def shifts(self, folder: Path, manifest: Manifest, split: Sounds) -> None:
+        return None
+
+    def draw(self, folder: Path, manifest: Manifest, split: Sounds, into: Path) -> None:
+        pass
+
+
 JUDGES: Mapping[str, Judge] = {
     "image-classification": _OfClassifiers(),
     "image-segmentation": _OfSegmenters(),
+    "audio-classification": _OfSoundClassifiers(),
 }
 
 
 def some(split: Split, most: int) -> Split:
-    """Return at most `most` pictures of the split, spread evenly."""
+    """Return at most `most` items of the split, spread evenly."""
     return split.subset(_evenly(len(split), most))
 
 
-def spread(inputs: Pixels, most: int) -> Pixels:
+def spread(inputs: Inputs, most: int) -> Inputs:
     """Return at most `most` of the inputs, spread evenly."""
     return inputs[_evenly(len(inputs), most)]
 

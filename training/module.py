@@ -9,11 +9,11 @@ from torch.nn import functional
 from torchmetrics.classification import MulticlassAccuracy
 
 from training.deployed import Normalise
-from training.recipe import Recipe
+from training.recipe import ImageRecipe, Recipe
 
 
 class NetModule(lightning.LightningModule):
-    """A net with the recipe's optimiser; pictures come as (N, C, H, W) float32 in 0..1.
+    """A net with the recipe's optimiser.
 
     figures: what is logged of the validation beside its loss.
     """
@@ -25,12 +25,6 @@ class NetModule(lightning.LightningModule):
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe = recipe.training
         self.total_steps = total_steps
-        self.normalise = Normalise(recipe.data)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits (N, classes, ...); channels last makes convolutions fast."""
-        normalised = self.normalise(images)
-        return self.net(normalised.contiguous(memory_format=torch.channels_last))
 
     def configure_optimizers(self) -> Any:
         """Return Nesterov SGD with a warm-up and a fall to zero, stepped every batch."""
@@ -55,7 +49,29 @@ class NetModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-class Classifier(NetModule):
+class PictureModule(NetModule):
+    """A net of pictures, which come as (N, C, H, W) float32 in 0..1."""
+
+    def __init__(self, net: nn.Module, recipe: ImageRecipe, total_steps: int) -> None:
+        super().__init__(net, recipe, total_steps)
+        self.normalise = Normalise(recipe.data)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, classes, ...); channels last makes convolutions fast."""
+        normalised = self.normalise(images)
+        return self.net(normalised.contiguous(memory_format=torch.channels_last))
+
+
+def class_weights_of(counts: Tensor, recipe: Recipe) -> Tensor | None:
+    """Return what each class weighs in a classifier's loss, (classes,); None for all the same.
+
+    counts: (classes,) training examples of each class.
+    """
+    balanced = recipe.training.balance_classes
+    return counts.sum() / (len(counts) * counts) if balanced else None
+
+
+class Classifier(PictureModule):
     """Learns one class a picture.
 
     counts: (classes,) training pictures of each class.
@@ -63,10 +79,11 @@ class Classifier(NetModule):
 
     figures = ("validation_accuracy",)
 
-    def __init__(self, net: nn.Module, counts: Tensor, recipe: Recipe, total_steps: int) -> None:
+    def __init__(
+        self, net: nn.Module, counts: Tensor, recipe: ImageRecipe, total_steps: int
+    ) -> None:
         super().__init__(net, recipe, total_steps)
-        weight = counts.sum() / (len(counts) * counts) if self.recipe.balance_classes else None
-        self.register_buffer("class_weight", weight, persistent=False)
+        self.register_buffer("class_weight", class_weights_of(counts, recipe), persistent=False)
         self.accuracy = MulticlassAccuracy(len(counts), average="micro")
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:

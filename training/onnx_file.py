@@ -15,20 +15,20 @@ from onnx import numpy_helper
 from training.deployed import Deployed
 
 OPSET = 20
-_AXES = ("batch", "height", "width")  # of a picture that may be open, in this order
+_AXES = ("batch", "height", "width")  # of an input that may be open, in this order
 _SCOPES = "pkg.torch.onnx.name_scopes"
 Scopes = dict[str, list[str]]
 
 
-def to_onnx(deployed: Deployed, images: torch.Tensor) -> tuple[onnx.ModelProto, Scopes]:
+def to_onnx(deployed: Deployed, inputs: torch.Tensor) -> tuple[onnx.ModelProto, Scopes]:
     """Return the model, and for each tensor the paths of the net's modules it was made in.
 
-    images: (N, H, W, C) uint8, to trace with; see `tracing_images`.
+    inputs: to trace with; see `Deployed.tracing_inputs`.
     Batch normalisation is left as it is: ONNX Runtime folds it when it loads the file, and
     so every module's output stays visible. Nothing of this machine (source lines, paths)
     is left in the file.
     """
-    program = _export(deployed, images)
+    program = _export(deployed, inputs)
     model = program.model_proto
     scopes = {node.output[0]: _module_paths(node) for node in model.graph.node}
     _drop_zero_biases(model)
@@ -40,30 +40,18 @@ def to_onnx(deployed: Deployed, images: torch.Tensor) -> tuple[onnx.ModelProto, 
     return model, {names[old]: paths for old, paths in scopes.items() if old in names}
 
 
-def tracing_images(deployed: Deployed) -> torch.Tensor:
-    """Return black pictures (2, H, W, C) uint8 of a size that shows what is open in the net.
-
-    The exporter takes a size of one, and two sizes that are equal, for a law: of a model for
-    pictures of any size, no side of any map may be one, nor height and width the same.
-    """
-    spec = deployed.spec
-    _, height, width, channels = spec.input_shape
-    shape = (2, height or 4 * spec.multiple, width or 6 * spec.multiple, channels or 1)
-    return torch.zeros(shape, dtype=torch.uint8)
-
-
-def _export(deployed: Deployed, images: torch.Tensor) -> torch.onnx.ONNXProgram:
+def _export(deployed: Deployed, inputs: torch.Tensor) -> torch.onnx.ONNXProgram:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     # the exporter warns and prints about packages that are not installed; none are needed
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             deployed,
-            (images,),
+            (inputs,),
             dynamo=True,
             optimize=False,
             opset_version=OPSET,
-            input_names=["images"],
+            input_names=[deployed.input_name],
             output_names=list(deployed.roles),
             dynamic_shapes=(_open_axes(deployed),),
             verbose=False,
@@ -76,7 +64,8 @@ def _export(deployed: Deployed, images: torch.Tensor) -> torch.onnx.ONNXProgram:
 
 
 def _open_axes(deployed: Deployed) -> dict[int, str]:
-    return {i: name for i, name in enumerate(_AXES) if deployed.spec.input_shape[i] is None}
+    axes = enumerate(zip(_AXES, deployed.spec.input_shape, strict=False))
+    return {i: name for i, (name, size) in axes if size is None}
 
 
 def _name_open_axes(model: onnx.ModelProto) -> None:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from service.contract.manifest import Parity
-from service.contract.specs import FREE_SIZE
+from service.contract.specs import FREE_SIZE, ImagePreprocessing
 from service.device import ON_CPU
 from service.runtime import Session, open_session
 from training.deployed import Deployed
@@ -17,25 +17,27 @@ from training.taps import ExportError
 
 _LARGEST_DIFFERENCE = 1e-4  # of a probability
 Arrays = dict[str, NDArray[Any]]
+Inputs = NDArray[Any]  # (N, H, W, C) uint8 pictures or (N, window_samples) float32 waveforms
 
 
-def pytorch_outputs(deployed: Deployed, inputs: NDArray[np.uint8]) -> Arrays:
-    """Return what the net gives for inputs (N, H, W, C), by the name of the output."""
+def pytorch_outputs(deployed: Deployed, inputs: Inputs) -> Arrays:
+    """Return what the net gives for the inputs, by the name of the output."""
     with torch.inference_mode():
         outputs = deployed(torch.from_numpy(inputs))
     return {name: output.numpy() for name, output in zip(deployed.roles, outputs, strict=True)}
 
 
 def check_parity(
-    graph: Path, deployed: Deployed, inputs: NDArray[np.uint8], batch_sizes: Sequence[int]
+    graph: Path, deployed: Deployed, inputs: Inputs, batch_sizes: Sequence[int]
 ) -> Parity:
-    """Return how the graph agreed with the net on inputs (N, H, W, C), in batches of each size.
+    """Return how the graph agreed with the net on the inputs, in batches of each size.
 
-    A decision is the class of a picture, or of a pixel. The graph may decide otherwise than the
+    A decision is the class of an input, or of a pixel. The graph may decide otherwise than the
     net only at a tie: where the net's two best probabilities differ by less than 1e-4.
     Raises: ExportError if it does anywhere else, or a probability differs by more than 1e-4.
     """
     session = open_session(graph, str(graph), ON_CPU)
+    name = deployed.input_name
     decisions, worst = 0, 0.0
     same = dict.fromkeys(batch_sizes, 0)
     for chunk in _parts(inputs, max(batch_sizes)):
@@ -45,7 +47,7 @@ def check_parity(
         two = np.partition(probabilities, -2, axis=1)[:, -2:]
         is_tie = two[:, 1] - two[:, 0] < _LARGEST_DIFFERENCE
         for size in batch_sizes:
-            ours = _run(session, chunk, size)
+            ours = _run(session, name, chunk, size)
             agrees = _decisions(ours) == chosen
             same[size] += int(np.count_nonzero(agrees))
             worst = max(worst, _difference(ours["probabilities"], probabilities))
@@ -64,13 +66,13 @@ def check_parity(
     )
 
 
-def outputs_at_sizes(deployed: Deployed) -> list[tuple[NDArray[np.uint8], Arrays]]:
+def outputs_at_sizes(deployed: Deployed) -> list[tuple[Inputs, Arrays]]:
     """Return inputs of several sizes and the net's outputs for them; none if it takes one size.
 
     Raises: ExportError if the net does not take what `multiple` promises.
     """
     spec = deployed.spec
-    if spec.resize not in FREE_SIZE:
+    if not isinstance(spec, ImagePreprocessing) or spec.resize not in FREE_SIZE:
         return []
     random, found = np.random.default_rng(0), []
     for batch, rows, columns in ((1, 1, 1), (3, 2, 3), (1, 1, 7), (2, 5, 1)):
@@ -86,7 +88,7 @@ def outputs_at_sizes(deployed: Deployed) -> list[tuple[NDArray[np.uint8], Arrays
     return found
 
 
-def check_sizes(graph: Path, expected: Sequence[tuple[NDArray[np.uint8], Arrays]]) -> None:
+def check_sizes(graph: Path, expected: Sequence[tuple[Inputs, Arrays]]) -> None:
     """Hold the graph against the net's outputs for pictures of other sizes than it was traced with.
 
     Raises: ExportError if it does not take one of them, or gives something else.
@@ -102,7 +104,7 @@ def check_sizes(graph: Path, expected: Sequence[tuple[NDArray[np.uint8], Arrays]
             raise ExportError(f"the graph and the net differ on {_size(inputs)}")
 
 
-def _size(inputs: NDArray[np.uint8]) -> str:
+def _size(inputs: Inputs) -> str:
     return f"{len(inputs)} of {inputs.shape[1]} x {inputs.shape[2]} pixels (height x width)"
 
 
@@ -110,14 +112,14 @@ def _difference(ours: NDArray[Any], expected: NDArray[Any]) -> float:
     return float(np.abs(ours - expected).max())
 
 
-def _parts(inputs: NDArray[np.uint8], size: int) -> Iterator[NDArray[np.uint8]]:
+def _parts(inputs: Inputs, size: int) -> Iterator[Inputs]:
     for start in range(0, len(inputs), size):
         yield inputs[start : start + size]
 
 
-def _run(session: Session, inputs: NDArray[np.uint8], batch: int) -> Arrays:
-    parts = [session.run({"images": part}) for part in _parts(inputs, batch)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _run(session: Session, name: str, inputs: Inputs, batch: int) -> Arrays:
+    parts = [session.run({name: part}) for part in _parts(inputs, batch)]
+    return {role: np.concatenate([part[role] for part in parts]) for role in parts[0]}
 
 
 def _decisions(outputs: Arrays) -> NDArray[Any]:

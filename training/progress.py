@@ -15,13 +15,13 @@ class EpochTable(lightning.Callback):
 
     Lightning's CSVLogger deletes what an earlier part of the run wrote when it is resumed;
     this one goes on where the checkpoint left off, minutes included.
-    figures: what the module logs of the validation beside its loss.
+    figures: what is logged of the validation, such as its loss; empty where there is none.
     """
 
     def __init__(self, file: Path, figures: Sequence[str]) -> None:
         self.file = file
         self.columns = (
-            *("epoch", "train_loss", "validation_loss"),
+            *("epoch", "train_loss"),
             *figures,
             *("learning_rate", "minutes"),
         )

@@ -16,6 +16,7 @@ from training.recipe_parts import (
     Part,
     TrainingRecipe,
 )
+from training.sound_parts import SoundAugmentRecipe, SoundDataRecipe
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -25,32 +26,67 @@ class InvalidRecipe(SetupError):
 
 
 class Recipe(Part):
-    """A whole recipe; see the files in `training/recipes/`.
+    """What recipes of all tasks have; see the files in `training/recipes/`.
 
     description, license: go into the manifest and the card of every model made by it.
-    loss: for segmenters.
     """
 
     name: str
-    task: Literal["image-classification", "image-segmentation"] = "image-classification"
     description: str
     license: str
     caveats: tuple[str, ...] = ()
-    data: DataRecipe
     net: NetRecipe
-    augment: AugmentRecipe = AugmentRecipe()
-    loss: LossRecipe = LossRecipe()
+
+
+class ImageRecipe(Recipe):
+    """A recipe for pictures; loss: for segmenters."""
+
     training: TrainingRecipe
 
+    task: Literal["image-classification", "image-segmentation"] = "image-classification"
+    data: DataRecipe
+    augment: AugmentRecipe = AugmentRecipe()
+    loss: LossRecipe = LossRecipe()
+
     @model_validator(mode="after")
-    def _options_fit_the_task(self) -> "Recipe":
+    def _options_fit_the_task(self) -> "ImageRecipe":
         misplaced = _MISPLACED[self.task](self)
         if misplaced:
             raise ValueError(f"{self.task} cannot have {', '.join(misplaced)}")
         return self
 
 
-def _misplaced_in_classification(recipe: Recipe) -> list[str]:
+class SoundRecipe(Recipe):
+    """A recipe for sounds."""
+
+    training: TrainingRecipe
+
+    task: Literal["audio-classification"]
+    data: SoundDataRecipe
+    augment: SoundAugmentRecipe = SoundAugmentRecipe()
+
+    @model_validator(mode="after")
+    def _options_are_for_sounds(self) -> "SoundRecipe":
+        told = self.net.options.get("sample_rate_hz", self.data.sample_rate_hz)
+        if told != self.data.sample_rate_hz:
+            raise ValueError(
+                f"net.options.sample_rate_hz is {told}, but data.sample_rate_hz is "
+                f"{self.data.sample_rate_hz}"
+            )
+        if self.training.sizes or self.net.encoder_checkpoint:
+            raise ValueError(f"{self.task} cannot have training.sizes or net.encoder_checkpoint")
+        return self
+
+
+class HandSetRecipe(Recipe):
+    """A recipe for sounds whose net needs no training: its options say all of it."""
+
+    task: Literal["audio-segmentation"]
+    labels: tuple[str, ...]
+    data: SoundDataRecipe
+
+
+def _misplaced_in_classification(recipe: ImageRecipe) -> list[str]:
     found = {
         f"data.resize = {recipe.data.resize!r}": recipe.data.resize in FREE_SIZE,
         "data.height and data.width": recipe.data.size is None,
@@ -61,7 +97,7 @@ def _misplaced_in_classification(recipe: Recipe) -> list[str]:
     return [name for name, is_there in found.items() if is_there]
 
 
-def _misplaced_in_segmentation(recipe: Recipe) -> list[str]:
+def _misplaced_in_segmentation(recipe: ImageRecipe) -> list[str]:
     crops = recipe.data.resize == "shortest_side_center_crop"
     found = {
         f"data.resize = {recipe.data.resize!r}": crops,
@@ -79,6 +115,12 @@ def _misplaced_in_segmentation(recipe: Recipe) -> list[str]:
 _MISPLACED = {
     "image-classification": _misplaced_in_classification,
     "image-segmentation": _misplaced_in_segmentation,
+}
+
+
+_RECIPES: dict[object, type[Recipe]] = {
+    "audio-classification": SoundRecipe,
+    "audio-segmentation": HandSetRecipe,
 }
 
 
@@ -100,6 +142,7 @@ def load_recipe(name_or_path: str) -> tuple[Recipe, str]:
 def parse_recipe(text: str, shown_as: str) -> Recipe:
     """Return the recipe in a TOML text; raises InvalidRecipe naming `shown_as`."""
     try:
-        return Recipe.model_validate(tomllib.loads(text))
+        found = tomllib.loads(text)
+        return _RECIPES.get(found.get("task"), ImageRecipe).model_validate(found)
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise InvalidRecipe(f"{shown_as}: {error}") from error

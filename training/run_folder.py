@@ -15,12 +15,14 @@ from training.recipe import Recipe, parse_recipe
 class RunFacts(BaseModel):
     """Written at the start of a run, so that a resume and an export need nothing else.
 
-    data_digest: of the pictures' names, labels and splits; a run never mixes two data sets.
+    held_out: `COLUMN=VALUE` that was tested on, None for the data set's own test split.
+    data_digest: of the names, labels and splits; a run never mixes two data sets.
     precision: what the probe chose; a resume must not choose again.
     processes: how many trained together.
     """
 
     data: str
+    held_out: str | None = None
     data_digest: str
     dataset: str
     classes: tuple[str, ...]
@@ -41,7 +43,9 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        return self.checkpoints / "best.ckpt"
+        """The checkpoint with the lowest validation loss; the last one without a validation."""
+        judged = self.checkpoints / "best.ckpt"
+        return judged if judged.exists() else self.last
 
     @property
     def last(self) -> Path:

@@ -6,11 +6,11 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardInd
 
 from training.data.warp import VOID
 from training.losses import class_weights, dice_loss, pixel_counts, pixel_cross_entropy
-from training.module import NetModule
-from training.recipe import Recipe
+from training.module import PictureModule
+from training.recipe import ImageRecipe
 
 
-class Segmenter(NetModule):
+class Segmenter(PictureModule):
     """Learns masks, (N, H, W) int64 class indices, VOID where nothing is to be learnt.
 
     pixels: (classes,) training pixels of each class.
@@ -18,7 +18,9 @@ class Segmenter(NetModule):
 
     figures = ("validation_miou", "validation_accuracy")
 
-    def __init__(self, net: nn.Module, pixels: Tensor, recipe: Recipe, total_steps: int) -> None:
+    def __init__(
+        self, net: nn.Module, pixels: Tensor, recipe: ImageRecipe, total_steps: int
+    ) -> None:
         super().__init__(net, recipe, total_steps)
         self.loss = recipe.loss
         weight = class_weights(pixels, recipe.loss.rare_class_power)

@@ -22,21 +22,22 @@ class ExportError(SetupError):
 
 
 def find_taps(
-    model: onnx.ModelProto, scopes: Scopes, deployed: Deployed, images: torch.Tensor
+    model: onnx.ModelProto, scopes: Scopes, deployed: Deployed, inputs: torch.Tensor
 ) -> tuple[Tap, ...]:
     """Return all taps, each with the modules whose output it is.
 
-    images: (N, H, W, C) uint8; on these every tap is compared with a forward hook. Where the
-        model takes pictures of any size, receptive fields are told for theirs, and H and W of a
-        tap are open if they follow the picture's.
+    inputs: (N, H, W, C) uint8 pictures or (N, window_samples) float32 waveforms; on these every
+        tap is compared with a forward hook. Where the model takes pictures of any size,
+        receptive fields are told for theirs, and H and W of a tap are open if they follow the
+        picture's.
     Raises: ExportError if a tap differs from its module's output.
     """
-    height, width = images.shape[1:3]
-    layers = describe_layers(at_size(model, (height, width))).layers
-    larger = describe_layers(at_size(model, (2 * height, 2 * width))).layers
-    hooked = module_outputs(deployed, images)
+    size = tuple(inputs.shape[1:3])
+    layers = describe_layers(at_size(model, size)).layers
+    larger = describe_layers(at_size(model, tuple(2 * side for side in size))).layers
+    hooked = module_outputs(deployed, inputs)
     modules = _modules_by_tensor(scopes, hooked)
-    _prove(model, [layer.name for layer in layers], modules, hooked, images)
+    _prove(model, [layer.name for layer in layers], modules, hooked, inputs)
     return tuple(
         Tap(
             name=layer.name,
@@ -76,9 +77,9 @@ def _prove(
     taps: list[str],
     modules: dict[str, list[str]],
     hooked: dict[str, torch.Tensor],
-    images: torch.Tensor,
+    inputs: torch.Tensor,
 ) -> None:
-    seen = run_with_taps(model, taps, images.numpy())
+    seen = run_with_taps(model, taps, inputs.numpy())
     for name in taps:  # in the order of the graph, so that the first one to differ is named
         for path in modules.get(name, ()):
             expected = hooked[path].numpy()
@@ -88,9 +89,9 @@ def _prove(
 
 
 def run_with_taps(
-    model: onnx.ModelProto, taps: list[str], images: np.ndarray
+    model: onnx.ModelProto, taps: list[str], inputs: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Return the taps' values for `images`, from the whole graph with all of them as outputs."""
+    """Return the taps' values for the inputs, from the whole graph with all of them as outputs."""
     exposed = onnx.ModelProto()
     exposed.CopyFrom(model)
     outputs = {value.name for value in model.graph.output}
@@ -100,7 +101,7 @@ def run_with_taps(
                 onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
             )
     session = open_session(exposed.SerializeToString(), "the export", ON_CPU)
-    return session.run({model.graph.input[0].name: images})
+    return session.run({model.graph.input[0].name: inputs})
 
 
 def relative_error(ours: np.ndarray, expected: np.ndarray) -> float:

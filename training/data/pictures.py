@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,19 +66,36 @@ class Pictures:
         return inputs
 
 
+class Labelled(Protocol):
+    """Anything with one label each: pictures or sounds."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]: ...
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    def __len__(self) -> int: ...
+
+    def subset(self, indices: NDArray[np.int64]) -> "Labelled": ...
+
+
+Items = TypeVar("Items", bound=Labelled)
+
+
 @dataclass(frozen=True)
-class DataSet:
+class DataSet(Generic[Items]):
     """Splits by name (`train` always, `test` and `validation` if there), and class names."""
 
     name: str
     classes: tuple[str, ...]
-    splits: dict[str, Pictures]
+    splits: dict[str, Items]
 
     def digest(self) -> str:
-        """Return a sha256 over every picture's split, name and label."""
+        """Return a sha256 over every item's split, name and label."""
         lines = [
             f"{split}\t{name}\t{label}\n"
-            for split, pictures in sorted(self.splits.items())
-            for name, label in sorted(zip(pictures.names, pictures.labels.tolist(), strict=True))
+            for split, items in sorted(self.splits.items())
+            for name, label in sorted(zip(items.names, items.labels.tolist(), strict=True))
         ]
         return hashlib.sha256("".join(lines).encode()).hexdigest()

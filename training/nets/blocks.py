@@ -193,5 +193,5 @@ class WhiteningConv(nn.Module):
 def initialise(net: nn.Module) -> None:
     """Draw the weights of all convolutions for ReLU (He et al., arXiv:1502.01852)."""
     for module in net.modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv1d | nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -9,7 +9,10 @@ from service.contract.errors import SetupError
 from training.nets.encoder import Encoder
 from training.nets.lenet import LeNet5
 from training.nets.resnet import ResNet, WhitenedResNet
+from training.nets.silence import SilenceNet
+from training.nets.spectrogram import SpectrogramNet
 from training.nets.unet import UNet
+from training.nets.waveform import WaveformNet
 from training.nets.xo import XONet
 
 CLASSIFIERS: dict[str, type[Encoder]] = {
@@ -62,5 +65,7 @@ def _unet(
 NETS_OF_TASK: dict[str, dict[str, Callable[..., nn.Module]]] = {
     "image-classification": dict(CLASSIFIERS),
     "image-segmentation": {"unet": _unet},
+    "audio-classification": {"spectrogram": SpectrogramNet, "waveform": WaveformNet},
+    "audio-segmentation": {"silence": SilenceNet},
 }
 NETS = {kind: net for nets in NETS_OF_TASK.values() for kind, net in nets.items()}
