@@ -33,6 +33,7 @@ FEATURE_MAPS = {
     "cat-layer1.png": ("flowers", "cat.jpg", "layer=layer1&channels=0-8"),
     "cat-whiten.png": ("cifar10", "cat.jpg", "layer=whiten"),
     "xo-conv.png": ("xo", "x.png", "layer=conv"),
+    "digits-envelope.png": ("silence", "digits.flac", "layer=envelope"),
 }
 
 
@@ -57,6 +58,10 @@ def bundled_manifests() -> list[Manifest]:
     return [read_manifest(folder) for folder in folders]
 
 
+def _things(manifest: Manifest) -> str:
+    return "pictures" if manifest.preprocessing.kind == "image" else "recordings"
+
+
 def figures_table() -> str:
     """Return the main figure of every bundled model on its test split as a Markdown table."""
     lines = [
@@ -69,7 +74,7 @@ def figures_table() -> str:
         mean = "" if metric.mean is None else f"{metric.mean:.2%} ± {metric.spread:.2%}"
         lines.append(
             f"| [{manifest.name}](models/{manifest.name}/{manifest.version}/CARD.md) "
-            f"| {manifest.provenance.recipe} | {metric.dataset}, {metric.images:,} pictures "
+            f"| {manifest.provenance.recipe} | {metric.dataset}, {metric.images:,} {_things(manifest)} "
             f"| {metric.name} | {metric.value:.2%} ({low:.2%} to {high:.2%}) "
             f"| {metric.runs} | {mean} |"
         )

@@ -8,7 +8,14 @@ import onnx
 import torch
 from onnx import numpy_helper
 
+from service.codecs.image import decode_image, encode_png
+from service.codecs.sound import SoundLimits, decode_sound
 from service.contract.manifest import Manifest, read_manifest
+from service.contract.preprocess import preprocess_image
+from service.contract.specs import ImagePreprocessing
+from service.contract.windows import windows_of
+from tests.sounds import stored
+from training.data.layouts import LIMITS
 from training.deployed import Deployed, deploy
 from training.nets.registry import build_net
 from training.recipe import load_recipe
@@ -45,7 +52,26 @@ def rebuild(manifest: Manifest) -> Deployed:
     return deploy(net, recipe)
 
 
-def golden_pictures(manifest: Manifest) -> np.ndarray:
-    """Return the golden model inputs (N, H, W, C) uint8, to be posted as pictures."""
+def golden_inputs(manifest: Manifest) -> np.ndarray:
+    """Return the golden model inputs: (N, H, W, C) uint8 or (N, window_samples) float32."""
+    (tensor,) = manifest.graph.inputs
     with np.load(folder_of(manifest) / manifest.golden.file.path) as archive:
-        return archive["input.images"]
+        return archive[f"input.{tensor.name}"]
+
+
+def golden_files(manifest: Manifest) -> list[bytes]:
+    """Return PNGs or WAVs that hold the golden model inputs without a loss."""
+    inputs = golden_inputs(manifest)
+    if isinstance(manifest.preprocessing, ImagePreprocessing):
+        return [encode_png(picture) for picture in inputs]
+    rate_hz = manifest.preprocessing.sample_rate_hz
+    return [stored(waveform, rate_hz) for waveform in inputs]
+
+
+def model_input(manifest: Manifest, file: bytes) -> np.ndarray:
+    """Return the one model input that the file becomes when it is served."""
+    spec = manifest.preprocessing
+    if isinstance(spec, ImagePreprocessing):
+        return preprocess_image(decode_image(file, LIMITS), spec).copy()
+    _, (window,) = windows_of(decode_sound(file, spec.sample_rate_hz, SoundLimits()), spec)
+    return window.copy()
