@@ -74,9 +74,9 @@ def figures_table() -> str:
         mean = "" if metric.mean is None else f"{metric.mean:.2%} ± {metric.spread:.2%}"
         lines.append(
             f"| [{manifest.name}](models/{manifest.name}/{manifest.version}/CARD.md) "
-            f"| {manifest.provenance.recipe} | {metric.dataset}, {metric.images:,} {_things(manifest)} "
-            f"| {metric.name} | {metric.value:.2%} ({low:.2%} to {high:.2%}) "
-            f"| {metric.runs} | {mean} |"
+            f"| {manifest.provenance.recipe} "
+            f"| {metric.dataset}, {metric.images:,} {_things(manifest)} | {metric.name} "
+            f"| {metric.value:.2%} ({low:.2%} to {high:.2%}) | {metric.runs} | {mean} |"
         )
     return "\n".join(lines)
 

@@ -33,7 +33,9 @@ def pool() -> SoundPool:
 def test_window_of_a_long_sound_is_a_piece_of_it() -> None:
     """Anywhere from its beginning to its end, in order."""
     ramp = torch.arange(100.0)
-    pieces = torch.stack([random_window(ramp, 90, PLAIN, random(seed)) for seed in range(200)])
+    pieces = torch.stack(
+        [random_window(ramp, 90, PLAIN, "align", random(seed)) for seed in range(200)]
+    )
 
     assert torch.equal(pieces.diff(dim=1), torch.ones(200, 89))
     assert set(pieces[:, 0].int().tolist()) == set(range(11))
@@ -42,10 +44,25 @@ def test_window_of_a_long_sound_is_a_piece_of_it() -> None:
 def test_short_sound_is_repeated_from_a_random_place() -> None:
     """It goes round and round, as the service repeats it."""
     ramp = torch.arange(7.0)
-    pieces = torch.stack([random_window(ramp, 20, PLAIN, random(seed)) for seed in range(60)])
+    pieces = torch.stack(
+        [random_window(ramp, 20, PLAIN, "align", random(seed)) for seed in range(60)]
+    )
 
     assert set(pieces[:, 0].int().tolist()) == set(range(7))
     assert torch.equal(pieces[:, 1:], (pieces[:, :-1] + 1) % 7)
+
+
+def test_short_sound_lies_anywhere_in_silence() -> None:
+    """Whole and in order, from the beginning of the window to its end, if silence is the tail."""
+    ramp = torch.arange(1.0, 8.0)
+    starts = set()
+    for seed in range(200):
+        piece = random_window(ramp, 20, PLAIN, "zeros", random(seed))
+        start = int(piece.argmax()) - 6
+        assert torch.equal(piece, torch.nn.functional.pad(ramp, (start, 13 - start)))
+        starts.add(start)
+
+    assert starts == set(range(14))
 
 
 def test_speed_moves_pitch() -> None:
@@ -54,7 +71,7 @@ def test_speed_moves_pitch() -> None:
     fast = SoundAugmentRecipe(speed=0.2)
     peaks = []
     for seed in range(30):
-        window = random_window(tone, 4000, fast, random(seed))
+        window = random_window(tone, 4000, fast, "align", random(seed))
         assert window.shape == (4000,)
         peaks.append(int(torch.fft.rfft(window).abs().argmax()))
 

@@ -1,5 +1,7 @@
 """Random changes of waveforms. All randomness comes from the generator handed in."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -9,11 +11,16 @@ from training.sound_parts import SoundAugmentRecipe
 
 
 def random_window(
-    waveform: Tensor, samples: int, recipe: SoundAugmentRecipe, generator: torch.Generator
+    waveform: Tensor,
+    samples: int,
+    recipe: SoundAugmentRecipe,
+    tail: Literal["align", "zeros"],
+    generator: torch.Generator,
 ) -> Tensor:
     """Return a random piece (samples,) of a waveform (any length from 1 on,) float32.
 
-    A waveform that is too short is repeated, as the service does, but from a random place on.
+    A waveform that is too short is filled up as the service does: with `align` it is repeated, but
+    from a random place on; with `zeros` it lies in silence, at a random place.
     With `recipe.speed` the piece is played faster or slower, which moves pitch and tempo alike.
     """
     taken = samples
@@ -24,6 +31,9 @@ def random_window(
     if spare >= 0:
         start = int(torch.randint(spare + 1, (1,), generator=generator))
         piece = waveform[start : start + taken]
+    elif tail == "zeros":
+        before = int(torch.randint(1 - spare, (1,), generator=generator))
+        piece = functional.pad(waveform, (before, -spare - before))
     else:
         start = int(torch.randint(len(waveform), (1,), generator=generator))
         piece = waveform.roll(-start).repeat(-(-taken // len(waveform)))[:taken]

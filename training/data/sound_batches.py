@@ -49,8 +49,11 @@ class SoundBatches(EpochBatches):
         self.classes = classes
 
     def _batch(self, indices: Tensor, _mirrored: Tensor, generator: torch.Generator) -> Batch:
-        recipe, window = self.recipe.augment, self.recipe.data.window_samples
-        cut = [random_window(self.images[int(i)], window, recipe, generator) for i in indices]
+        recipe, data = self.recipe.augment, self.recipe.data
+        cut = [
+            random_window(self.images[int(i)], data.window_samples, recipe, data.tail, generator)
+            for i in indices
+        ]
         waveforms = change_sounds(torch.stack(cut), recipe, generator)
         targets = functional.one_hot(self.targets[indices], self.classes).float()
         if recipe.mixup:
