@@ -125,13 +125,13 @@ _RECIPES: dict[object, type[Recipe]] = {
 
 
 def load_recipe(name_or_path: str) -> tuple[Recipe, str]:
-    """Return a bundled recipe by name, or the one in a TOML file, with its text.
+    """Return a bundled recipe by name, with hyphens or underscores, or a TOML file; and its text.
 
     Raises: InvalidRecipe if there is none, or it cannot be followed.
     """
     path = Path(name_or_path)
     if not path.is_file():
-        path = RECIPES / f"{name_or_path}.toml"
+        path = RECIPES / f"{name_or_path.replace('-', '_')}.toml"
     if not path.is_file():
         bundled = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
         raise InvalidRecipe(f"no recipe {name_or_path!r}; a file, or one of: {bundled}")

@@ -34,6 +34,7 @@ DATASETS = {
     "cifar10": "cifar10",
     "flowers": "flowers",
     "street": "camvid",
+    "spoken_digits": "fsdd",
     "xo": STROKES,
 }
 PROVEN = {"image-classification": 1_000, "image-segmentation": 100, "audio-classification": 200}
