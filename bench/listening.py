@@ -1,6 +1,6 @@
 """An hour of sound over HTTP beside the bare graph, on one processor, and the memory it takes.
 
-    python -m bench.listening [--model genre] [--minutes 60] [--rounds 3] [--write]
+    python -m bench.listening [--model spoken_digits] [--minutes 60] [--rounds 3] [--write]
 
 The sound is made: a chord that changes every quarter of a second over a faint noise, so that no
 window is silent, 44.1 kHz stereo, as MP3. The bare loop runs the model on as many windows as the
@@ -12,7 +12,6 @@ when it was ready. `--write` puts the report into bench/RESULTS.md.
 import argparse
 import io
 import os
-import re
 import sys
 import tempfile
 import time
@@ -24,7 +23,7 @@ import httpx
 import numpy as np
 import soundfile
 
-from bench.chaos.server import ROOT, Server, on_processors, serving
+from bench.chaos.server import ROOT, on_processors, serving
 from bench.sections import RESULTS, write_section
 from bench.serving.machine import describe_machine
 from service.contract.manifest import audio_spec, read_manifest
@@ -85,14 +84,14 @@ def _measure(options: argparse.Namespace) -> str:
 def _serve(model: str, file: bytes, cpu: set[int]) -> _Served:
     """Return what one request takes of a fresh server that has this processor."""
     with serving(Path(tempfile.gettempdir()) / "convscope-listening", cpu, "cpu") as server:
-        idle = _memory_mib(server, "VmRSS")
+        idle = server.memory_mib("VmRSS")
         started = time.perf_counter()
         url = f"http://127.0.0.1:{server.port}/v1/models/{model}/classify?top_k=1"
         headers = {"x-request-timeout-ms": "600000"}
         answer = httpx.post(url, content=file, headers=headers, timeout=600)
         seconds = time.perf_counter() - started
         answer.raise_for_status()
-        growth = _memory_mib(server, "VmHWM") - idle
+        growth = server.memory_mib("VmHWM") - idle
         return _Served(seconds, len(answer.json()["segments"]), growth)
 
 
@@ -112,13 +111,6 @@ def _bare(model: str, windows: int) -> float:
     return time.perf_counter() - started
 
 
-def _memory_mib(server: Server, what: str) -> float:
-    status = (Path("/proc") / str(server.process.pid) / "status").read_text()
-    found = re.search(rf"^{what}:\s+(\d+) kB", status, re.MULTILINE)
-    assert found
-    return int(found[1]) / 1024
-
-
 def _sound(duration_s: float) -> bytes:
     """Return an MP3 of the sound that the head of this file describes."""
     random, buffer = np.random.default_rng(0), io.BytesIO()
@@ -136,7 +128,7 @@ def _sound(duration_s: float) -> bytes:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.listening", description=__doc__)
-    parser.add_argument("--model", default="genre")
+    parser.add_argument("--model", default="spoken_digits")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--write", action="store_true", help=f"into {RESULTS.name}")

@@ -11,7 +11,6 @@ and its peak memory is read. `--write` puts the report into bench/RESULTS.md.
 import argparse
 import io
 import os
-import re
 import sys
 import tempfile
 import threading
@@ -126,7 +125,7 @@ def _large() -> str:
             )
             seconds = time.perf_counter() - started
             answer.raise_for_status()
-            lines.append(f"| {name} | {seconds:.2f} | {_peak_mib(server):.0f} |")
+            lines.append(f"| {name} | {seconds:.2f} | {server.memory_mib('VmHWM'):.0f} |")
     return "\n".join(lines)
 
 
@@ -137,13 +136,6 @@ def _server() -> AbstractContextManager[Server]:
 
 def _url(server: Server, query: str) -> str:
     return f"http://127.0.0.1:{server.port}/v1/models/street/segment{query}"
-
-
-def _peak_mib(server: Server) -> float:
-    status = (Path("/proc") / str(server.process.pid) / "status").read_text()
-    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
-    assert found
-    return int(found[1]) / 1024
 
 
 def _photograph(size: tuple[int, int]) -> bytes:

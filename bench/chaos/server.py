@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 ROOT = Path(__file__).parents[2]
 ADMIN_KEY = "chaos-and-nobody-else"
@@ -27,6 +28,13 @@ class Server:
     def tracebacks(self) -> int:
         """How many stack traces its log has: each is something that nobody foresaw."""
         return self.log.read_text(errors="replace").count("Traceback (most recent call last)")
+
+    def memory_mib(self, what: Literal["VmRSS", "VmHWM"]) -> float:
+        """Return what the process has in memory now, or had at the most, in MiB."""
+        status = (Path("/proc") / str(self.process.pid) / "status").read_text()
+        found = re.search(rf"^{what}:\s+(\d+) kB", status, re.MULTILINE)
+        assert found
+        return int(found[1]) / 1024
 
 
 @contextmanager
