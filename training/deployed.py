@@ -28,10 +28,13 @@ class Deployed(nn.Module):
     roles: of what `forward` returns, in that order.
     input_name: what the graph calls its input.
     spec: how what was decoded becomes that input.
+    largest_tap_error: how far a tensor of the graph may be from the net's, as a share of the
+        largest magnitude in it.
     """
 
     roles: tuple[str, ...]
     input_name: str
+    largest_tap_error = 1e-5
 
     def __init__(self, net: nn.Module, spec: ImagePreprocessing | AudioPreprocessing) -> None:
         super().__init__()
@@ -118,6 +121,8 @@ class DeployedSounds(Deployed):
     """A net that takes windows of waveforms as they are."""
 
     input_name = "waveform"
+    # the logarithm of a faint band magnifies the last bits of a Fourier transform
+    largest_tap_error = 1e-4
     spec: AudioPreprocessing
 
     def tracing_inputs(self) -> Tensor:

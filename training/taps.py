@@ -14,8 +14,6 @@ from service.runtime import open_session
 from training.deployed import Deployed, module_outputs
 from training.onnx_file import Scopes
 
-LARGEST_RELATIVE_ERROR = 1e-5
-
 
 class ExportError(SetupError):
     """The exported graph is not the net that was trained."""
@@ -37,7 +35,9 @@ def find_taps(
     larger = describe_layers(at_size(model, tuple(2 * side for side in size))).layers
     hooked = module_outputs(deployed, inputs)
     modules = _modules_by_tensor(scopes, hooked)
-    _prove(model, [layer.name for layer in layers], modules, hooked, inputs)
+    _prove(
+        model, [layer.name for layer in layers], modules, hooked, inputs, deployed.largest_tap_error
+    )
     return tuple(
         Tap(
             name=layer.name,
@@ -78,13 +78,14 @@ def _prove(
     modules: dict[str, list[str]],
     hooked: dict[str, torch.Tensor],
     inputs: torch.Tensor,
+    largest_error: float,
 ) -> None:
     seen = run_with_taps(model, taps, inputs.numpy())
     for name in taps:  # in the order of the graph, so that the first one to differ is named
         for path in modules.get(name, ()):
             expected = hooked[path].numpy()
             error = relative_error(seen[name], expected)
-            if not error <= LARGEST_RELATIVE_ERROR:
+            if not error <= largest_error:
                 raise ExportError(f"{name} differs from the output of {path} by {error:.2g}")
 
 
