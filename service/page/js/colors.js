@@ -5,9 +5,11 @@ const STEPS = 256;
 const AMOUNT = "440154 48186a 472d7b 424086 3b528b 33638d 2c728e 26828e 21918c 1fa088 28ae80 3fbc73 5ec962 84d44b addc30 d8e219 fde725";
 // ColorBrewer RdBu reversed (C. Brewer, Apache 2.0): blue below zero, red above.
 const SIGNED = "2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b";
+// Every 16th colour of magma (S. van der Walt, N. Smith, CC0).
+const MAGMA = "000004 0b0924 20114b 3b0f70 57157e 721f81 8c2981 a8327d c43c75 de4968 f1605d fa7f5e fe9f6d febf84 fddea0 fcfdbf";
 const GRAY = "000000 ffffff";
 const NON_FINITE = pack(255, 0, 200);
-const TABLES = { viridis: table(AMOUNT), signed: table(SIGNED), gray: table(GRAY) };
+const TABLES = { viridis: table(AMOUNT), magma: table(MAGMA), gray: table(GRAY), "blue-red": table(SIGNED) };
 
 function pack(red, green, blue) {
   return (255 << 24) | (blue << 16) | (green << 8) | red;
@@ -34,11 +36,14 @@ export function rangeOf(values, start = 0, length = values.length) {
   return low > high ? { low: 0, high: 0 } : { low, high };
 }
 
-/** Return what the ends of the colours stand for; map is auto, viridis, signed or gray. */
+/** The names of the maps, as the server has them; auto is blue-red where there is less than zero. */
+export const MAPS = ["auto", ...Object.keys(TABLES)];
+
+/** Return what the ends of the colours stand for, in one of MAPS. */
 export function scaleOf({ low, high }, map = "auto") {
-  const signed = map === "signed" || (map === "auto" && low < 0);
-  const end = Math.max(-low, high);
-  const name = map === "auto" ? (signed ? "signed" : "viridis") : map;
+  const signed = map === "blue-red" || (map === "auto" && low < 0);
+  const end = Math.max(Math.abs(low), Math.abs(high));
+  const name = map === "auto" ? (signed ? "blue-red" : "viridis") : map;
   return signed ? { low: -end, high: end, table: TABLES[name] } : { low, high, table: TABLES[name] };
 }
 
