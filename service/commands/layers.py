@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from service.api.features import layers_out
+from service.api.layers import layers_out
 from service.api.schemas import LayersOut
 from service.commands.catalog import catalog_for
 from service.commands.options import LOADING, settings_options
