@@ -1,6 +1,9 @@
 // Numbers as people read them.
 
-export const percent = (share) => `${(share * 100).toFixed(share >= 0.9995 || share === 0 ? 0 : 1)}%`;
+export function percent(share) {
+  if (share > 0 && share < 0.0005) return "< 0.1%";
+  return `${(share * 100).toFixed(share >= 0.9995 || share === 0 ? 0 : 1)}%`;
+}
 
 export const ms = (value) => (value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString("en")) + " ms";
 

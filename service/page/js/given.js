@@ -7,6 +7,8 @@ import { showProblem } from "./problem.js";
 
 const SOUNDS = /\.(wav|aiff?|aifc|flac|ogg|oga|opus|mp3)$/i;
 const HOME = new URL("../samples/", import.meta.url);
+// Places in one file mean nothing in another.
+const PLACES = { cell: null, start: null, at: null };
 let files = 0;
 
 export class Given {
@@ -58,6 +60,7 @@ export class Given {
 
   #takeOwn(blob) {
     const sound = blob.type.startsWith("audio/") || SOUNDS.test(blob.name ?? "");
+    this.#store.set(PLACES);
     this.#take({ blob, name: blob.name || "pasted.png", kind: sound ? "sound" : "image", sample: null }, []);
   }
 
@@ -86,8 +89,8 @@ export class Given {
     this.#stage.show(given);
     by("caption").textContent = `${file.name} · ${size(file.blob.size)}`;
     announce(`${file.name} is taken.`);
-    const forgotten = model === ready?.name ? { cell: null, start: null, at: null } : nothingOf;
-    this.#store.set({ ...forgotten, ...(model ? { model } : {}), sample: file.sample, given });
+    const other = ready && model !== ready.name && this.#store.get("model") !== null;
+    this.#store.set({ ...(other ? nothingOf : {}), ...(model ? { model } : {}), sample: file.sample, given });
     this.#listSamples();
   }
 
@@ -102,7 +105,7 @@ export class Given {
       const button = h("button", {
         type: "button", title: `${sample.title} (${sample.credit})`, "aria-pressed": pressed,
         class: sample.kind === fitting ? "" : "unfit",
-        on: { click: () => this.#store.set({ sample: sample.file }) },
+        on: { click: () => this.#store.set({ ...PLACES, sample: sample.file }) },
       }, picture, h("span", {}, sample.title));
       return h("li", {}, button);
     }));

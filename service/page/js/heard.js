@@ -39,5 +39,6 @@ export async function heard(store, signal) {
   const { data } = await recall(question, "blob", signal);
   const url = URL.createObjectURL(data);
   const image = h("img", { src: url, alt: `What ${layer.name} makes of this window: time from left to right`, class: "sheet", on: { load: () => URL.revokeObjectURL(url) } });
-  return h("figure", {}, h("figcaption", {}, "What the network hears, from ", seconds(start ?? 0), " on"), image);
+  return h("figure", {}, h("figcaption", {}, "What the network hears, from ", seconds(start ?? 0), " on"),
+    h("div", { class: "sideways", tabindex: 0, role: "region", "aria-label": "What the network hears" }, image));
 }

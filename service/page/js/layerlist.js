@@ -50,12 +50,14 @@ export class LayerList {
 function row(layer, i, rate) {
   const { name, op, shape, parameters, macs_share: share } = layer;
   const path = name.split("/")[0];
-  const facts = [op, volume(shape), sees(layer, rate), parameters ? `${short(parameters)} parameters` : null];
+  const cost = parameters ? ` · ${short(parameters)} params` : "";
   return h("div", { role: "option", class: "layer-row", tabindex: -1, "data-name": name, "data-text": `${name} ${op}`.toLowerCase(), title: name },
     h("span", { class: "thumb", style: { "--row": i } }),
-    h("span", { class: "words" }, h("span", { class: "path" }, path), h("span", { class: "facts" }, facts.filter(Boolean).join(" · "))),
-    h("span", { class: "cost", title: "share of all multiply-adds" }, share ? percent(share) : "", h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: "fill", style: { "--share": share ?? 0 } }))));
+    h("span", { class: "words" }, h("span", { class: "path" }, path), h("span", { class: "facts" }, `${op.replace("Normalization", "Norm")} · ${volume(shape)}`), h("span", { class: "facts" }, `${sees(layer, rate)}${cost}`)),
+    h("span", { class: "cost", title: "share of all multiply-adds" }, share ? [percent(share), track(share)] : ""));
 }
+
+const track = (share) => h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: "fill", style: { "--share": share } }));
 
 /** Return how much of the input one cell sees. */
 export function sees({ receptive_field: field, sees: share }, rate) {

@@ -18,10 +18,11 @@ export class Loupe {
   #title = h("h4", {});
   #figures = h("p", { class: "muted" });
   #cell = h("div", { class: "cell" });
+  #best = h("div", { class: "row small-row" });
   #crop = h("canvas", { width: CROP_PX, height: CROP_PX, class: "crop", role: "img", "aria-label": "What the cell sees" });
 
   element = h("section", { class: "loupe", "aria-label": "One channel" },
-    this.#field, h("div", { class: "told" }, this.#title, this.#figures, this.#cell));
+    this.#field, h("div", { class: "told" }, this.#title, this.#figures, this.#cell), this.#best);
 
   constructor(store, stage) {
     this.#store = store;
@@ -103,6 +104,7 @@ export class Loupe {
     const chosen = this.#chosen;
     if (!chosen) {
       this.#stage.shown.mark(null);
+      this.#best.replaceChildren();
       return this.#cell.replaceChildren(h("p", { class: "muted" }, "Click a cell to see what it sees."));
     }
     const { given, ready, version, start } = this.#store.all;
@@ -116,7 +118,8 @@ export class Loupe {
     announce(`Cell ${chosen.join(", ")}: ${figure(cell.values[0])}. ${words}`);
     this.#cell.replaceChildren(...[
       h("p", {}, `Cell ${chosen.join(", ")}: `, h("strong", {}, figure(cell.values[0]))), h("p", {}, words),
-      given.kind === "image" && cell.box ? this.#crop : null, this.#strongest(chosen)].filter(Boolean));
+      given.kind === "image" && cell.box ? this.#crop : null].filter(Boolean));
+    this.#strongest(chosen);
     this.#stage.shown.mark(cell.box);
     if (given.kind === "image" && cell.box) await this.#stage.shown.crop(this.#crop, cell.box);
   }
@@ -126,14 +129,16 @@ export class Loupe {
     const at = chosen.length === 2 ? chosen[0] * columns + chosen[1] : chosen[0];
     const here = Array.from({ length: channels }, (_, i) => ({ i, value: values[i * rows * columns + at] }));
     const best = here.sort((one, other) => Math.abs(other.value) - Math.abs(one.value)).slice(0, STRONGEST);
-    return h("div", { class: "row small-row" }, h("span", { class: "muted" }, "Strongest here:"), best.map(({ i, value }) =>
-      h("button", { type: "button", class: "quiet", on: { click: () => this.#store.set({ channel: i }) } }, `${i}: ${figure(value)}`)));
+    const pick = (i) => () => this.#store.set({ channel: i });
+    this.#best.replaceChildren(h("span", { class: "muted" }, "Strongest in this cell: channel"), ...best.map(({ i, value }) =>
+      h("button", { type: "button", class: "quiet", on: { click: pick(i) } }, `${i}: ${figure(value)}`)));
   }
 }
 
 function seen({ box, clipped }, kind) {
   if (!box) return clipped ? "It sees nothing but padding." : "Its place cannot be told.";
   if (kind === "sound") return `It hears ${seconds(box.start_s)} to ${seconds(box.end_s)}.`;
-  const size = `${figure(box.right - box.left)} × ${figure(box.bottom - box.top)} pixels`;
+  const round = (side) => (side < 10 ? figure(Math.round(side * 10) / 10) : Math.round(side));
+  const size = `${round(box.right - box.left)} × ${round(box.bottom - box.top)} pixels`;
   return `It sees ${size} of the picture${clipped ? ", up to its edge" : ""}.`;
 }

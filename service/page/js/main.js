@@ -14,7 +14,7 @@ const store = new Store({ ...read(), given: null, ready: null });
 const stage = new Stage(by("stage"));
 const models = new Models(store);
 const given = new Given(store, stage, models);
-const views = new Views(store, stage);
+const views = new Views(store, stage, models);
 
 store.on(KEYS, () => write(store.all));
 addEventListener("popstate", () => store.set(read()));

@@ -16,7 +16,7 @@ const LARGEST_BYTES = 16e6;
 
 export class Maps {
   #store;
-  #look = { scale: "shared", map: "auto", order: "number", size: 96 };
+  #look = { scale: "shared", map: "auto", order: "number", size: 72 };
   #facts = h("div", { class: "about-layer" });
   #note = h("p", { class: "muted" });
   #tools;
@@ -90,8 +90,8 @@ function factsOf(layer, { sample_rate_hz }) {
     ["volume", volume(shape)],
     kernel && ["window", [size(kernel), `stride ${size(stride ?? [1])}`, padding?.some(Boolean) && `padding ${[...new Set(padding)].join(", ")}`, dilation?.some((one) => one > 1) && `dilation ${size(dilation)}`, groups > 1 && `${groups} groups`].filter(Boolean).join(", ")],
     ["one cell", `${sees(layer, sample_rate_hz)}${share && share < 1 ? ` (${percent(share)} of the input)` : ""}`],
-    ["parameters", short(parameters)],
-    ["multiply-adds", `${short(macs)}${macs_share ? ` (${percent(macs_share)})` : ""}`],
+    parameters && ["parameters", short(parameters)],
+    macs && ["multiply-adds", `${short(macs)}${macs_share ? ` (${percent(macs_share)})` : ""}`],
   ];
   return h("div", {}, h("h3", { class: "mono" }, name, h("span", { class: "op" }, op)),
     h("dl", { class: "facts-row" }, facts.filter(Boolean).map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value)))));

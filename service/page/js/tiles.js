@@ -5,7 +5,7 @@ import { choose, h, walkable } from "./dom.js";
 import { figure } from "./format.js";
 
 // Further tiles come when they are asked for.
-const AT_ONCE = 128;
+const AT_ONCE = 64;
 // Wider sequences are squeezed, the strongest value of each bucket shown.
 const WIDEST = 512;
 

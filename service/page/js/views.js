@@ -1,19 +1,23 @@
 // The tabs, and the view that is open.
 
 import { answerView } from "./answer.js";
-import { layersView } from "./layers.js";
+import { compareView } from "./compare.js";
 import { by, h } from "./dom.js";
+import { explainView } from "./explain.js";
+import { kernelsView } from "./kernels.js";
+import { layersView } from "./layers.js";
 import { showProblem } from "./problem.js";
-
-const VIEWS = [answerView, layersView];
+import { stabilityView } from "./stability.js";
 
 export class Views {
   #store;
   #stage;
+  #views;
   #panels = new Map();
   #open = null;
 
-  constructor(store, stage) {
+  constructor(store, stage, models) {
+    this.#views = [answerView, layersView, explainView, stabilityView, compareView(models), kernelsView];
     this.#store = store;
     this.#stage = stage;
   }
@@ -27,7 +31,7 @@ export class Views {
   }
 
   #build() {
-    for (const view of VIEWS) {
+    for (const view of this.#views) {
       const body = h("div", { class: "body" });
       const panel = h("div", { role: "tabpanel", id: `view-${view.name}`, "aria-labelledby": `tab-${view.name}`, class: "view", hidden: true }, body);
       const tab = h("button", { type: "button", role: "tab", id: `tab-${view.name}`, "aria-controls": panel.id, title: view.hint }, view.title);
@@ -51,7 +55,7 @@ export class Views {
   }
 
   #turn() {
-    const name = this.#panels.has(this.#store.get("view")) ? this.#store.get("view") : VIEWS[0].name;
+    const name = this.#panels.has(this.#store.get("view")) ? this.#store.get("view") : this.#views[0].name;
     this.#open?.work?.abort();
     this.#stage.clear();
     for (const one of this.#panels.values()) {
