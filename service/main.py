@@ -15,6 +15,7 @@ from service.api import (
     features,
     health,
     index,
+    kernels,
     layers,
     models,
     page,
@@ -98,7 +99,19 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
     app.state.keys, app.state.condition, app.state.metrics = keys, condition, metrics
     app.state.siblings = siblings
     # not included but taken over, and the busiest first: FastAPI matches included ones twice
-    for part in (classify, segment, features, layers, models, admin, health, scrape, index, page):
+    for part in (
+        classify,
+        segment,
+        features,
+        layers,
+        kernels,
+        models,
+        admin,
+        health,
+        scrape,
+        index,
+        page,
+    ):
         app.router.routes += part.router.routes
     _surround(app, settings, keys)
     return app

@@ -121,6 +121,10 @@ class FeatureMaps:
         """Return the graph, to be read only."""
         return self._model().graph
 
+    def made_tensors(self) -> set[str]:
+        """Return the names of all tensors that nodes of the graph make."""
+        return {name for node in self.graph().node for name in node.output}
+
     def compute_all(self, inputs: NDArray[Any]) -> Iterator[FeatureMap]:
         """Yield what every layer made of one item, in the order in which they are computed.
 
