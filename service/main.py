@@ -51,6 +51,7 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
 
     Making it and starting it raise SetupError if the operator has to act.
     """
+    page.page_files()  # read now, not while somebody waits
     keys = _key_ring(settings)
     metrics, condition = Metrics(), Condition()
     tracing = None

@@ -31,7 +31,7 @@ async function refresh(body, store, stage, signal) {
 }
 
 /** Return what to ask the model of the file at hand. */
-function questionFor({ given, ready, version }) {
+export function questionFor({ given, ready, version }) {
   const segments = ready.task.endsWith("segmentation");
   const path = `v1/models/${ready.name}/${segments ? "segment" : "classify"}`;
   const form = { "image-segmentation": { format: "png" } }[ready.task] ?? {};

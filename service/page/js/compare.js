@@ -36,7 +36,8 @@ async function refresh(body, store, models, signal) {
 }
 
 function show(result, data, names) {
-  const verdict = data.agree ? "They agree" : "They disagree";
+  const strangers = data.agreement === null && data.max_probability_difference === null;
+  const verdict = strangers ? "They know different classes" : data.agree ? "They agree" : "They disagree";
   const facts = [data.agreement !== null && `${percent(data.agreement)} is the same`, data.max_probability_difference !== null && `probabilities differ by ${figure(data.max_probability_difference)} at most`].filter(Boolean);
   announce(`${verdict}. ${facts.join(", ")}`);
   const answers = data.answers.map((answer, i) => h("section", { class: "card", "aria-label": names[i] },

@@ -34,7 +34,8 @@ export function announce(text) {
 
 /**
  * Make arrow keys walk the options of a list, of which one is in the tab order.
- * columns: how many stand side by side, for up and down.
+ * columns: how many stand side by side, for up and down. pick: is told the option, and the
+ * click if it was one.
  */
 export function walkable(list, { columns = () => 1, pick }) {
   const options = () => [...list.querySelectorAll("[role=option]:not([hidden])")];
@@ -58,7 +59,9 @@ export function walkable(list, { columns = () => 1, pick }) {
   });
   list.addEventListener("click", (event) => {
     const option = event.target.closest("[role=option]");
-    if (option) go(option);
+    if (!option) return;
+    option.focus({ preventScroll: true });
+    pick(option, event);
   });
 }
 

@@ -1,8 +1,10 @@
 // Why: where the model looks for a class, by one of several methods.
 
 import { actions, fileName } from "./actions.js";
+import { questionFor } from "./answer.js";
 import { announce, h } from "./dom.js";
 import { figure, ms, percent, seconds, volume } from "./format.js";
+import { gallery } from "./gallery.js";
 import { takes } from "./models.js";
 import { recall } from "./server.js";
 
@@ -11,6 +13,7 @@ export const explainView = {
   open: (body, store, stage) => new Explain(body, store, stage),
 };
 
+const MOST = 4;
 const METHODS = {
   cam: ["CAM", "the last maps, weighted by the head's own weights: exact, one run"],
   "ablation-cam": ["Ablation-CAM", "each map weighted by what the class loses without it"],
@@ -24,6 +27,7 @@ class Explain {
   #stage;
   #controls = h("div", { class: "stack" });
   #result = h("div", { class: "stack result" });
+  #rows = h("div", { class: "stack" });
   #opacity = h("input", { type: "range", min: 0, max: 100, value: 100, id: "heat-opacity" });
   #pointing = null;
 
@@ -31,7 +35,7 @@ class Explain {
     this.#store = store;
     this.#stage = stage;
     this.#opacity.addEventListener("input", () => stage.shown?.fade?.(this.#opacity.value / 100));
-    body.replaceChildren(this.#controls, this.#result);
+    body.replaceChildren(this.#controls, this.#result, this.#rows);
   }
 
   async refresh(signal) {
@@ -44,7 +48,9 @@ class Explain {
     this.#controls.replaceChildren(...this.#build(offer, method));
     if (!given || takes(ready) !== given.kind) return this.#result.replaceChildren(h("p", { class: "muted" }, "Give it a file, or take a sample, to see its reasons."));
     this.#point(given, ready, signal);
-    await this.#explain(method, signal);
+    const question = this.#question(method.method);
+    this.#rows.replaceChildren(...this.#galleries(offer, method, signal));
+    await this.#explain(question, signal);
   }
 
   #build(offer, method) {
@@ -78,32 +84,51 @@ class Explain {
     signal.addEventListener("abort", this.#pointing);
   }
 
-  async #explain(method, signal) {
-    const question = this.#question(method);
+  async #explain(question, signal) {
     this.#result.classList.add("waiting");
+    if (!this.#result.hasChildNodes()) this.#result.append(h("p", { class: "muted" }, "Asking the model…"));
     try {
       const { data: picture } = await recall({ ...question, accept: "image/png" }, "blob", signal);
       signal.throwIfAborted();
       const figureOf = this.#show(picture);
       const { data } = await recall({ ...question, accept: "application/json" }, "json", signal);
       signal.throwIfAborted();
+      if (data.degenerate) this.#stage.clear();
       this.#result.replaceChildren(...[told(data, this.#store.all), figureOf, this.#where(), takeaways(question, this.#store.all, data)].filter(Boolean));
     } finally {
       this.#result.classList.remove("waiting");
     }
   }
 
-  #question(method) {
+  /** Return the question for a method; what else differs from what is chosen is in `more`. */
+  #question(method, more = {}) {
     const { given, ready, version, start, class: index, layer, at } = this.#store.all;
     const [x, y] = at?.split(",") ?? [];
     const segments = ready.task === "image-segmentation";
     return {
       path: `v1/models/${ready.name}/explain`, body: given.blob, file: given.id,
       parameters: {
-        method: method.method, class_index: index, layer: method.layers.includes(layer) ? layer : null,
-        x: segments ? x : null, y: segments ? y : null, start_s: start, version,
+        method, class_index: index, layer: method === "occlusion" ? null : layer,
+        x: segments ? x : null, y: segments ? y : null, start_s: start, version, ...more,
       },
     };
+  }
+
+  /** Offer the same for all methods, and for the classes that the model thinks of. */
+  #galleries(offer, method, signal) {
+    const [store, accept] = [this.#store, "image/png"];
+    const methods = () => offer.methods.map(({ method: name }) => ({
+      title: METHODS[name]?.[0] ?? name, chosen: name === method.method, question: { ...this.#question(name, { layer: null }), accept },
+      pick: () => store.set({ method: name, layer: null }),
+    }));
+    const classes = async () => {
+      const { data } = await recall({ ...questionFor(store.all), file: store.get("given").id }, "json", signal);
+      return (data.predictions ?? data.classes).slice(0, MOST).map(({ label, class_index: index }) => ({
+        title: label, chosen: index === store.get("class"), question: { ...this.#question(method.method, { class_index: index }), accept },
+        pick: () => store.set({ class: index, at: null }),
+      }));
+    };
+    return [gallery("All methods side by side", methods, signal), gallery("The likeliest classes side by side", classes, signal)];
   }
 
   /** Lay the picture over the one on the stage; of a sound it is returned, to be shown below. */

@@ -31,8 +31,8 @@ export class Models {
   async load() {
     this.#models = (await (await ask({ path: "v1/models" })).json()).models;
     if (!this.#served.length) {
-      const reason = this.#models[0]?.versions[0]?.reason;
-      const detail = reason ? `None is ready. The first: ${reason}` : "There are no models in its folder.";
+      const first = this.#models[0]?.versions[0];
+      const detail = first ? `None is ready. Of ${this.#models[0].name}: ${first.file ?? ""} ${first.reason}.` : "There are no models in its folder.";
       throw Object.assign(new Error(detail), { title: "No model to ask", detail, status: 503, nearest: [] });
     }
     this.#settle();

@@ -21,12 +21,11 @@ export class Tiles {
 
   constructor(pick) {
     const columns = () => getComputedStyle(this.#grid).gridTemplateColumns.split(" ").length;
-    const chosen = (option) => pick(Number(option.dataset.channel), null);
+    const chosen = (option, click) => {
+      const canvas = click?.target.closest("canvas");
+      pick(Number(option.dataset.channel), canvas ? this.cellAt(canvas, click) : null);
+    };
     walkable(this.#grid, { columns, pick: chosen });
-    this.#grid.addEventListener("click", (event) => {
-      const canvas = event.target.closest("canvas");
-      if (canvas) pick(Number(canvas.parentElement.dataset.channel), this.cellAt(canvas, event));
-    });
     this.#more.addEventListener("click", () => {
       this.#most += AT_ONCE;
       this.draw(this.#look);
