@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from service.settings import Settings
 from tests.api.client import Client
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -103,3 +104,14 @@ def test_every_bundled_model_has_a_sample(client: Client) -> None:
     samples = client.get("/page/samples/samples.json").json()
     named = {model for sample in samples for model in sample["models"]}
     assert named == {folder.name for folder in (ROOT / "models").iterdir() if folder.is_dir()}
+
+
+def test_page_is_there_before_a_key_is(repository: Path) -> None:
+    """The page and its files need no key, since it is the page that asks for one."""
+    settings = Settings(models_dir=repository, device="cpu", api_keys="a-key-of-the-page-1")
+    with Client(settings) as locked:
+        for path in ("/", "/docs", "/page/js/main.js"):
+            assert locked.get(path, headers=BROWSER).status_code == 200
+        for path in ("/", "/v1/models", "/openapi.json", "/pages", "/docs/"):
+            assert locked.get(path).status_code == 401
+        assert locked.get("/v1/models", headers=BROWSER).status_code == 401

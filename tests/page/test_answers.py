@@ -101,7 +101,9 @@ def test_spans_of_a_sound_have_their_seconds(bench: Bench) -> None:
         assert spans.count() > 4
         left, right = spans.first.bounding_box(), spans.last.bounding_box()
         frame = page.locator(".spans").bounding_box()
-        assert left and right and frame
+        assert left is not None
+        assert right is not None
+        assert frame is not None
         assert abs(left["x"] - frame["x"]) < 1
         assert abs(right["x"] + right["width"] - frame["x"] - frame["width"]) < 1
 

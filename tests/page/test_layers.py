@@ -1,6 +1,7 @@
 """Walking the layers: tiles, channels, cells."""
 
 import io
+import re
 from typing import Any
 
 import httpx
@@ -27,7 +28,10 @@ def painted(page: Page, selector: str) -> list[int]:
     """Return the pixels of a canvas, as red, green, blue and opacity of each."""
     return list(
         page.locator(selector).evaluate(
-            "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
+            """canvas => {
+                const context = canvas.getContext("2d");
+                return [...context.getImageData(0, 0, canvas.width, canvas.height).data];
+            }"""
         )
     )
 
@@ -41,11 +45,9 @@ def test_every_layer_is_in_the_strip(bench: Bench) -> None:
         expect(rows).to_have_count(len(table["layers"]))
         row = rows.filter(has_text="group1.conv1")
         expect(row).to_contain_text("Conv · 64 × 31 × 31")
-        expect(row).to_contain_text("sees 4 × 4 px · 13.8 k params")
+        expect(row).to_contain_text("sees 4×4 px · 13.8 k params")
         expect(row).to_contain_text("11.2%")
-        page.wait_for_function(
-            "getComputedStyle(document.querySelector('.thumb')).backgroundImage.includes('blob:')"
-        )
+        expect(page.locator(".thumb").first).to_have_css("background-image", re.compile("blob:"))
 
         page.get_by_label("Filter layers").fill("maxpool")
         expect(page.locator(".layer-row:visible")).to_have_count(4)

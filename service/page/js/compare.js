@@ -59,5 +59,5 @@ function depth({ layers, unmatched }) {
   return h("section", { class: "stack tight", "aria-label": "Layers" }, h("h3", {}, "Layer by layer"),
     h("p", { class: "muted" }, `${layers.length} layers match, ${unmatched.length} do not.`),
     h("div", { class: "scroll tall", tabindex: 0, role: "region", "aria-label": "Differences of the layers" },
-      h("table", { class: "depth" }, h("thead", {}, h("tr", {}, ["layer", "", "relative difference", "cosine"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows))));
+      h("table", { class: "depth" }, h("thead", {}, h("tr", {}, ["layer", "beside the largest", "relative difference", "cosine"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows))));
 }

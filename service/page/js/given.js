@@ -120,7 +120,10 @@ export function sourceOf(given) {
   return { before: "", data: `--data-binary ${quote(`@${given.name}`)}` };
 }
 
-const size = (bytes) => (bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+function size(bytes) {
+  if (bytes < 1e3) return `${bytes} bytes`;
+  return bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
 
 function wave() {
   const heights = [4, 10, 22, 34, 18, 28, 40, 24, 12, 20, 8, 4];

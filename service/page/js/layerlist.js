@@ -61,7 +61,8 @@ const track = (share) => h("span", { class: "track", "aria-hidden": "true" }, h(
 
 /** Return how much of the input one cell sees. */
 export function sees({ receptive_field: field, sees: share }, rate) {
-  if (!field) return "sees everything";
-  const size = rate ? `${Math.round((field[1] / rate) * 1000)} ms` : `${field[0]} × ${field[1]} px`;
-  return share >= 1 ? "sees everything" : `sees ${size}`;
+  if (!field || share >= 1) return "sees all";
+  if (!rate) return `sees ${field[0]}×${field[1]} px`;
+  const time_ms = (field[1] / rate) * 1000;
+  return time_ms < 1 ? `sees ${field[1]} ${field[1] === 1 ? "sample" : "samples"}` : `sees ${Math.round(time_ms)} ms`;
 }

@@ -56,7 +56,8 @@ export class Loupe {
     tiles.choose(channel);
     tiles.paint(this.#canvas, channel, look);
     const { rows, columns } = tiles.map;
-    this.#field.style.setProperty("--ratio", rows === 1 ? 5 : columns / rows);
+    this.element.classList.toggle("wide", rows === 1);
+    this.#field.style.setProperty("--ratio", rows === 1 ? 8 : columns / rows);
     this.#field.setAttribute("aria-label", `Channel ${channel}, ${rows} by ${columns} cells; arrow keys go from cell to cell`);
     this.#title.textContent = `Channel ${channel}`;
     this.#figures.textContent = this.#describe(channel);

@@ -51,10 +51,10 @@ function chart(transform, curves) {
     })),
   }));
   const rows = curves.flatMap(({ variant, points }) => points.map(({ amount, probability, label, agrees }) => h("tr", {},
-    [variant ?? "", figure(amount), probability === null ? "none" : percent(probability), label, typeof agrees === "number" ? percent(agrees) : agrees ? "yes" : "no"].map((text) => h("td", {}, text)))));
+    [variant ?? transform, figure(amount), probability === null ? "none" : percent(probability), label, typeof agrees === "number" ? percent(agrees) : agrees ? "yes" : "no"].map((text) => h("td", {}, text)))));
   return h("figure", { class: "card" },
     h("figcaption", {}, h("strong", {}, transform), ` in ${curves[0].unit}`),
     lines(series, `${transform}: ${series.map(({ name }) => name).join("; ")}`),
     h("details", {}, h("summary", {}, "Numbers"), h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${transform}, numbers` },
-      h("table", {}, h("thead", {}, h("tr", {}, ["", "amount", "probability", "answer", "same"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows)))));
+      h("table", {}, h("thead", {}, h("tr", {}, ["move", "amount", "probability", "answer", "same"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows)))));
 }

@@ -127,7 +127,7 @@ export class Tiles {
     const dead = this.#map.ranges.filter((one) => one.low === one.high).length;
     this.#legend.replaceChildren(
       h("span", {}, shared ? figure(scale.low) : "lowest"), ramp, h("span", {}, shared ? figure(scale.high) : "highest"),
-      h("span", { class: "muted" }, `${this.#map.channels} channels, values ${figure(low)} to ${figure(high)}${dead ? `, ${dead} the same everywhere` : ""}`));
+      h("span", { class: "muted" }, `${this.#map.channels} ${this.#map.channels === 1 ? "channel" : "channels"}, values ${figure(low)} to ${figure(high)}${dead ? `, ${dead} the same everywhere` : ""}`));
   }
 }
 
