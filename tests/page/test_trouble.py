@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.api.real_server import start, stop
 from tests.page.browser import ROOT, Bench, drop, settled
+from tests.page.test_access import violations
 
 KEY = "a-key-of-the-page-1"
 
@@ -36,6 +37,7 @@ def test_file_that_is_no_picture_is_refused_kindly(bench: Bench) -> None:
         expect(problem).to_contain_text("take one of the samples")
         expect(page.locator("#live")).to_contain_text("Unsupported media")
         expect(page.locator("#stage")).to_contain_text("Your browser cannot show this file")
+        assert violations(page) == []
 
         page.get_by_role("button", name="Cat", exact=True).click()
         expect(page.locator(".bars .name").first).to_have_text("cat")

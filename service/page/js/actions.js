@@ -23,16 +23,32 @@ export function curlOf({ path, parameters, body, accept }, given, output) {
  */
 export function actions(question, given, saves) {
   const command = curlOf(question, given);
-  const copy = h("button", { type: "button", class: "quiet", on: { click: () => copied(copy, command) } }, "Copy curl");
+  const copy = h(
+    "button",
+    { type: "button", class: "quiet", on: { click: () => copied(copy, command) } },
+    "Copy curl",
+  );
   const trouble = h("div");
   const buttons = saves.map(({ label, name, question: wanted }) => {
-    const button = h("button", { type: "button", class: "quiet", on: { click: () => save(button, name, wanted, trouble) } }, label);
+    const button = h(
+      "button",
+      { type: "button", class: "quiet", on: { click: () => save(button, name, wanted, trouble) } },
+      label,
+    );
     return button;
   });
-  return h("footer", { class: "actions" },
+  return h(
+    "footer",
+    { class: "actions" },
     h("div", { class: "row" }, copy, buttons),
-    h("details", {}, h("summary", {}, "The command"), h("pre", { tabindex: 0 }, h("code", {}, command))),
-    trouble);
+    h(
+      "details",
+      {},
+      h("summary", {}, "The command"),
+      h("pre", { tabindex: 0 }, h("code", {}, command)),
+    ),
+    trouble,
+  );
 }
 
 async function copied(button, text) {

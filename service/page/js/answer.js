@@ -21,13 +21,20 @@ function open(body, store, stage) {
 async function refresh(body, store, stage, signal) {
   const { given, ready } = store.all;
   if (!given || takes(ready) !== given.kind) return body.replaceChildren(invitation(ready, given));
-  body.classList.add("waiting");
   const question = questionFor(store.all);
-  const { data, tookMs } = await recall({ ...question, file: given.id }, "json", signal);
-  signal.throwIfAborted();
-  const show = SHOWN[ready.task] ?? classes;
-  body.replaceChildren(await show(data, store, stage, signal), latency(data.timing, tookMs), takeaways(question, store.all));
-  body.classList.remove("waiting");
+  body.classList.add("waiting");
+  try {
+    const { data, tookMs } = await recall({ ...question, file: given.id }, "json", signal);
+    signal.throwIfAborted();
+    const show = SHOWN[ready.task] ?? classes;
+    body.replaceChildren(
+      await show(data, store, stage, signal),
+      latency(data.timing, tookMs),
+      takeaways(question, store.all),
+    );
+  } finally {
+    body.classList.remove("waiting");
+  }
 }
 
 /** Return what to ask the model of the file at hand. */
@@ -36,7 +43,12 @@ export function questionFor({ given, ready, version }) {
   const path = `v1/models/${ready.name}/${segments ? "segment" : "classify"}`;
   const form = { "image-segmentation": { format: "png" } }[ready.task] ?? {};
   const parameters = segments ? form : { top_k: Math.min(ready.labels.length, MOST) };
-  return { path, parameters: { ...parameters, version }, body: given.blob, accept: "application/json" };
+  return {
+    path,
+    parameters: { ...parameters, version },
+    body: given.blob,
+    accept: "application/json",
+  };
 }
 
 const SHOWN = {
@@ -61,7 +73,13 @@ async function pixels(data, store, stage, signal) {
 async function sounds(data, store, stage, signal) {
   const [first] = data.predictions;
   announce(`${first.label}, ${percent(first.probability)}`);
-  return h("div", { class: "stack" }, bars(data.predictions), windows(data, store, stage.shown), await heard(store, signal));
+  return h(
+    "div",
+    { class: "stack" },
+    bars(data.predictions),
+    windows(data, store, stage.shown),
+    await heard(store, signal),
+  );
 }
 
 async function spans(data, store, stage, signal) {
@@ -71,17 +89,36 @@ async function spans(data, store, stage, signal) {
 
 function invitation(ready, given) {
   const noun = takes(ready) === "sound" ? "sound" : "picture";
-  const why = given ? `${ready.name} takes a ${noun}, and this is none.` : `Give ${ready.name} a ${noun} to see its answer here.`;
-  return h("div", { class: "invitation" }, h("p", {}, why), h("p", { class: "muted" }, ready.description));
+  const why = given
+    ? `${ready.name} takes a ${noun}, and this is none.`
+    : `Give ${ready.name} a ${noun} to see its answer here.`;
+  return h(
+    "div",
+    { class: "invitation" },
+    h("p", {}, why),
+    h("p", { class: "muted" }, ready.description),
+  );
 }
 
 function takeaways(question, { given, ready }) {
   const name = (end) => fileName([given.name.replace(/\.\w+$/, ""), ready.name], end);
   const saves = [{ label: "Save JSON", name: name("json"), question }];
   if (ready.task === "image-segmentation") {
-    const overlay = { ...question, parameters: { version: question.parameters.version, render: "overlay" }, accept: "image/png" };
+    const overlay = {
+      ...question,
+      parameters: { version: question.parameters.version, render: "overlay" },
+      accept: "image/png",
+    };
     saves.push({ label: "Save overlay PNG", name: name("overlay.png"), question: overlay });
-    saves.push({ label: "Save mask npy", name: name("mask.npy"), question: { ...overlay, parameters: { version: question.parameters.version }, accept: "application/x-npy" } });
+    saves.push({
+      label: "Save mask npy",
+      name: name("mask.npy"),
+      question: {
+        ...overlay,
+        parameters: { version: question.parameters.version },
+        accept: "application/x-npy",
+      },
+    });
   }
   return actions(question, given, saves);
 }

@@ -16,10 +16,47 @@ export function lines(series, label) {
     svg("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value), class: "grid" }),
     svg("text", { x: LEFT - 5, y: y(value) + 4, class: "tick end" }, `${value * 100}%`),
   ]);
-  const ticks = [first, (first + last) / 2, last].map((value, i) => svg("text", { x: x(value), y: HEIGHT - 6, class: `tick ${["", "middle", "end"][i]}` }, figure(Math.round(value * 100) / 100)));
-  const drawn = series.map(({ points }, i) => svg("g", { class: `series s${i % 4}` },
-    svg("polyline", { points: points.map((point) => `${x(point.x)},${y(point.y)}`).join(" ") }),
-    points.map((point) => svg("circle", { cx: x(point.x), cy: y(point.y), r: point.marked ? 3.4 : 2.4, class: point.marked ? "marked" : "" }, svg("title", {}, point.title)))));
-  const legend = h("ul", { class: "keys" }, series.map(({ name }, i) => h("li", { class: `s${i % 4}` }, name)));
-  return h("div", { class: "stack tight" }, svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "lines", role: "img", "aria-label": label }, grid, ticks, drawn), legend);
+  const ticks = [first, (first + last) / 2, last].map((value, i) =>
+    svg(
+      "text",
+      { x: x(value), y: HEIGHT - 6, class: `tick ${["", "middle", "end"][i]}` },
+      figure(Math.round(value * 100) / 100),
+    ),
+  );
+  const drawn = series.map(({ points }, i) =>
+    svg(
+      "g",
+      { class: `series s${i % 4}` },
+      svg("polyline", { points: points.map((point) => `${x(point.x)},${y(point.y)}`).join(" ") }),
+      points.map((point) =>
+        svg(
+          "circle",
+          {
+            cx: x(point.x),
+            cy: y(point.y),
+            r: point.marked ? 3.4 : 2.4,
+            class: point.marked ? "marked" : "",
+          },
+          svg("title", {}, point.title),
+        ),
+      ),
+    ),
+  );
+  const legend = h(
+    "ul",
+    { class: "keys" },
+    series.map(({ name }, i) => h("li", { class: `s${i % 4}` }, name)),
+  );
+  return h(
+    "div",
+    { class: "stack tight" },
+    svg(
+      "svg",
+      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "lines", role: "img", "aria-label": label },
+      grid,
+      ticks,
+      drawn,
+    ),
+    legend,
+  );
 }

@@ -2,25 +2,38 @@
 
 const STEPS = 256;
 // Every 16th colour of viridis (S. van der Walt, N. Smith, CC0).
-const AMOUNT = "440154 48186a 472d7b 424086 3b528b 33638d 2c728e 26828e 21918c 1fa088 28ae80 3fbc73 5ec962 84d44b addc30 d8e219 fde725";
+const AMOUNT =
+  "440154 48186a 472d7b 424086 3b528b 33638d 2c728e 26828e 21918c 1fa088 28ae80 3fbc73 5ec962 84d44b addc30 d8e219 fde725";
 // ColorBrewer RdBu reversed (C. Brewer, Apache 2.0): blue below zero, red above.
 const SIGNED = "2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b";
 // Every 16th colour of magma (S. van der Walt, N. Smith, CC0).
-const MAGMA = "000004 0b0924 20114b 3b0f70 57157e 721f81 8c2981 a8327d c43c75 de4968 f1605d fa7f5e fe9f6d febf84 fddea0 fcfdbf";
+const MAGMA =
+  "000004 0b0924 20114b 3b0f70 57157e 721f81 8c2981 a8327d c43c75 de4968 f1605d fa7f5e fe9f6d febf84 fddea0 fcfdbf";
 const GRAY = "000000 ffffff";
 const NON_FINITE = pack(255, 0, 200);
-const TABLES = { viridis: table(AMOUNT), magma: table(MAGMA), gray: table(GRAY), "blue-red": table(SIGNED) };
+const TABLES = {
+  viridis: table(AMOUNT),
+  magma: table(MAGMA),
+  gray: table(GRAY),
+  "blue-red": table(SIGNED),
+};
 
 function pack(red, green, blue) {
   return (255 << 24) | (blue << 16) | (green << 8) | red;
 }
 
 function table(anchors) {
-  const colors = anchors.split(" ").map((color) => [0, 2, 4].map((at) => parseInt(color.slice(at, at + 2), 16)));
+  const colors = anchors
+    .split(" ")
+    .map((color) => [0, 2, 4].map((at) => parseInt(color.slice(at, at + 2), 16)));
   return Uint32Array.from({ length: STEPS + 1 }, (_, step) => {
     const place = (step / STEPS) * (colors.length - 1);
     const below = Math.min(Math.floor(place), colors.length - 2);
-    return pack(...colors[below].map((low, i) => Math.round(low + (colors[below + 1][i] - low) * (place - below))));
+    return pack(
+      ...colors[below].map((low, i) =>
+        Math.round(low + (colors[below + 1][i] - low) * (place - below)),
+      ),
+    );
   });
 }
 
@@ -44,7 +57,9 @@ export function scaleOf({ low, high }, map = "auto") {
   const signed = map === "blue-red" || (map === "auto" && low < 0);
   const end = Math.max(Math.abs(low), Math.abs(high));
   const name = map === "auto" ? (signed ? "blue-red" : "viridis") : map;
-  return signed ? { low: -end, high: end, table: TABLES[name] } : { low, high, table: TABLES[name] };
+  return signed
+    ? { low: -end, high: end, table: TABLES[name] }
+    : { low, high, table: TABLES[name] };
 }
 
 /** Return the packed colour of a value. */
@@ -71,7 +86,10 @@ export function paint(canvas, { values, start = 0, rows, columns, scale, flip = 
 
 /** Paint the scale itself, from low to high. */
 export function paintScale(canvas, scale) {
-  const values = Float32Array.from({ length: 64 }, (_, i) => scale.low + ((scale.high - scale.low) * i) / 63);
+  const values = Float32Array.from(
+    { length: 64 },
+    (_, i) => scale.low + ((scale.high - scale.low) * i) / 63,
+  );
   const shown = scale.high > scale.low ? scale : { ...scale, high: scale.low + 1 };
   paint(canvas, { values, rows: 1, columns: 64, scale: shown });
 }

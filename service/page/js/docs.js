@@ -13,13 +13,24 @@ async function start() {
   const { headers } = withKey({ headers: {} });
   const answer = await fetch(new URL("openapi.json", base), { headers });
   if (!answer.ok) {
-    const detail = answer.status === 401 ? "This server wants a key: give it on the page first, then come back." : `The server answers ${answer.status}.`;
+    const detail =
+      answer.status === 401
+        ? "This server wants a key: give it on the page first, then come back."
+        : `The server answers ${answer.status}.`;
     document.querySelector("#swagger p").textContent = detail;
     return;
   }
   // requests that are tried go where this page came from, below its path if there is one
   const spec = { ...(await answer.json()), servers: [{ url: base.href.replace(/\/$/, "") }] };
-  window.SwaggerUIBundle({ spec, dom_id: "#swagger", deepLinking: false, validatorUrl: null, requestInterceptor: withKey, docExpansion: "list", defaultModelsExpandDepth: 0 });
+  window.SwaggerUIBundle({
+    spec,
+    dom_id: "#swagger",
+    deepLinking: false,
+    validatorUrl: null,
+    requestInterceptor: withKey,
+    docExpansion: "list",
+    defaultModelsExpandDepth: 0,
+  });
 }
 
 start();

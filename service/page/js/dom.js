@@ -15,7 +15,8 @@ export function svg(tag, props = {}, ...children) {
 function filled(element, { on = {}, style = {}, ...attributes }, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+    else if (value !== false && value !== null && value !== undefined)
+      element.setAttribute(name, value);
   }
   for (const [name, value] of Object.entries(style)) element.style.setProperty(name, value);
   for (const [type, listener] of Object.entries(on)) element.addEventListener(type, listener);
@@ -50,8 +51,14 @@ export function walkable(list, { columns = () => 1, pick }) {
     const here = all.indexOf(document.activeElement);
     if (here < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
     const steps = {
-      ArrowDown: columns(), ArrowUp: -columns(), ArrowRight: 1, ArrowLeft: -1,
-      PageDown: 10 * columns(), PageUp: -10 * columns(), Home: -here, End: all.length - 1 - here,
+      ArrowDown: columns(),
+      ArrowUp: -columns(),
+      ArrowRight: 1,
+      ArrowLeft: -1,
+      PageDown: 10 * columns(),
+      PageUp: -10 * columns(),
+      Home: -here,
+      End: all.length - 1 - here,
     };
     if (!(event.key in steps)) return;
     event.preventDefault();

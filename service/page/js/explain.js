@@ -9,7 +9,9 @@ import { takes } from "./models.js";
 import { recall } from "./server.js";
 
 export const explainView = {
-  name: "explain", title: "Reasons", hint: "Where the model looks for a class",
+  name: "explain",
+  title: "Reasons",
+  hint: "Where the model looks for a class",
   open: (body, store, stage) => new Explain(body, store, stage),
 };
 
@@ -41,12 +43,23 @@ class Explain {
   async refresh(signal) {
     const { given, ready, version } = this.#store.all;
     this.#pointing?.();
-    const { data: offer } = await recall({ path: `v1/models/${ready.name}/explain`, parameters: { version } }, "json", signal);
+    const { data: offer } = await recall(
+      { path: `v1/models/${ready.name}/explain`, parameters: { version } },
+      "json",
+      signal,
+    );
     signal.throwIfAborted();
-    const method = offer.methods.find((one) => one.method === this.#store.get("method")) ?? offer.methods.find((one) => one.default) ?? offer.methods[0];
-    if (!method) return this.#controls.replaceChildren(h("p", {}, "Nothing can be explained of this model."));
+    const method =
+      offer.methods.find((one) => one.method === this.#store.get("method")) ??
+      offer.methods.find((one) => one.default) ??
+      offer.methods[0];
+    if (!method)
+      return this.#controls.replaceChildren(h("p", {}, "Nothing can be explained of this model."));
     this.#controls.replaceChildren(...this.#build(offer, method));
-    if (!given || takes(ready) !== given.kind) return this.#result.replaceChildren(h("p", { class: "muted" }, "Give it a file, or take a sample, to see its reasons."));
+    if (!given || takes(ready) !== given.kind)
+      return this.#result.replaceChildren(
+        h("p", { class: "muted" }, "Give it a file, or take a sample, to see its reasons."),
+      );
     this.#point(given, ready, signal);
     const question = this.#question(method.method);
     this.#rows.replaceChildren(...this.#galleries(offer, method, signal));
@@ -55,38 +68,83 @@ class Explain {
 
   #build(offer, method) {
     const store = this.#store;
-    const radios = offer.methods.map(({ method: name }) => h("label", { title: METHODS[name]?.[1] },
-      h("input", { type: "radio", name: "method", value: name, checked: name === method.method, on: { change: () => store.set({ method: name, layer: null }) } }),
-      h("span", {}, METHODS[name]?.[0] ?? name)));
+    const radios = offer.methods.map(({ method: name }) =>
+      h(
+        "label",
+        { title: METHODS[name]?.[1] },
+        h("input", {
+          type: "radio",
+          name: "method",
+          value: name,
+          checked: name === method.method,
+          on: { change: () => store.set({ method: name, map: null }) },
+        }),
+        h("span", {}, METHODS[name]?.[0] ?? name),
+      ),
+    );
     const chosen = store.get("class");
-    const classes = h("select", { on: { change: (event) => store.set({ class: event.target.value === "" ? null : Number(event.target.value), at: null }) } },
-      h("option", { value: "" }, "the likeliest"), offer.classes.map((label, i) => h("option", { value: i, selected: i === chosen }, label)));
+    const classes = h(
+      "select",
+      {
+        on: {
+          change: (event) =>
+            store.set({
+              class: event.target.value === "" ? null : Number(event.target.value),
+              at: null,
+            }),
+        },
+      },
+      h("option", { value: "" }, "the likeliest"),
+      offer.classes.map((label, i) => h("option", { value: i, selected: i === chosen }, label)),
+    );
     const parts = [h("label", {}, "Class", classes)];
     if (method.layers.length) parts.push(h("label", {}, "Layer", this.#layers(method)));
-    if (store.get("ready").task.startsWith("image")) parts.push(h("label", { for: "heat-opacity" }, "Opacity", this.#opacity));
+    if (store.get("ready").task.startsWith("image"))
+      parts.push(h("label", { for: "heat-opacity" }, "Opacity", this.#opacity));
     return [
       h("fieldset", { class: "segmented" }, h("legend", { class: "hidden" }, "Method"), radios),
-      h("p", { class: "muted" }, `${METHODS[method.method]?.[0] ?? method.method}: ${METHODS[method.method]?.[1] ?? ""}.`),
+      h(
+        "p",
+        { class: "muted" },
+        `${METHODS[method.method]?.[0] ?? method.method}: ${METHODS[method.method]?.[1] ?? ""}.`,
+      ),
       h("div", { class: "tools" }, parts),
     ];
   }
 
   #layers({ layers, default_layer: usual }) {
-    const wanted = layers.includes(this.#store.get("layer")) ? this.#store.get("layer") : usual;
-    return h("select", { on: { change: (event) => this.#store.set({ layer: event.target.value === usual ? null : event.target.value }) } },
-      layers.map((name) => h("option", { value: name, selected: name === wanted }, name === usual ? `${name} (usual)` : name)));
+    const wanted = layers.includes(this.#store.get("map")) ? this.#store.get("map") : usual;
+    return h(
+      "select",
+      {
+        on: {
+          change: (event) =>
+            this.#store.set({ map: event.target.value === usual ? null : event.target.value }),
+        },
+      },
+      layers.map((name) =>
+        h(
+          "option",
+          { value: name, selected: name === wanted },
+          name === usual ? `${name} (usual)` : name,
+        ),
+      ),
+    );
   }
 
   /** On a segmenter's picture a click asks for the reasons of one pixel. */
   #point(given, ready, signal) {
     if (ready.task !== "image-segmentation") return;
-    this.#pointing = this.#stage.shown.point("click", ({ x, y }) => this.#store.set({ at: `${Math.floor(x)},${Math.floor(y)}` }));
+    this.#pointing = this.#stage.shown.point("click", ({ x, y }) =>
+      this.#store.set({ at: `${Math.floor(x)},${Math.floor(y)}` }),
+    );
     signal.addEventListener("abort", this.#pointing);
   }
 
   async #explain(question, signal) {
     this.#result.classList.add("waiting");
-    if (!this.#result.hasChildNodes()) this.#result.append(h("p", { class: "muted" }, "Asking the model…"));
+    if (!this.#result.hasChildNodes())
+      this.#result.append(h("p", { class: "muted" }, "Asking the model…"));
     try {
       const { data: picture } = await recall({ ...question, accept: "image/png" }, "blob", signal);
       signal.throwIfAborted();
@@ -94,7 +152,14 @@ class Explain {
       const { data } = await recall({ ...question, accept: "application/json" }, "json", signal);
       signal.throwIfAborted();
       if (data.degenerate) this.#stage.clear();
-      this.#result.replaceChildren(...[told(data, this.#store.all), figureOf, this.#where(), takeaways(question, this.#store.all, data)].filter(Boolean));
+      this.#result.replaceChildren(
+        ...[
+          told(data, this.#store.all),
+          figureOf,
+          this.#where(),
+          takeaways(question, this.#store.all, data),
+        ].filter(Boolean),
+      );
     } finally {
       this.#result.classList.remove("waiting");
     }
@@ -102,14 +167,22 @@ class Explain {
 
   /** Return the question for a method; what else differs from what is chosen is in `more`. */
   #question(method, more = {}) {
-    const { given, ready, version, start, class: index, layer, at } = this.#store.all;
+    const { given, ready, version, start, class: index, map, at } = this.#store.all;
     const [x, y] = at?.split(",") ?? [];
     const segments = ready.task === "image-segmentation";
     return {
-      path: `v1/models/${ready.name}/explain`, body: given.blob, file: given.id,
+      path: `v1/models/${ready.name}/explain`,
+      body: given.blob,
+      file: given.id,
       parameters: {
-        method, class_index: index, layer: method === "occlusion" ? null : layer,
-        x: segments ? x : null, y: segments ? y : null, start_s: start, version, ...more,
+        method,
+        class_index: index,
+        layer: method === "occlusion" ? null : map,
+        x: segments ? x : null,
+        y: segments ? y : null,
+        start_s: start,
+        version,
+        ...more,
       },
     };
   }
@@ -117,18 +190,32 @@ class Explain {
   /** Offer the same for all methods, and for the classes that the model thinks of. */
   #galleries(offer, method, signal) {
     const [store, accept] = [this.#store, "image/png"];
-    const methods = () => offer.methods.map(({ method: name }) => ({
-      title: METHODS[name]?.[0] ?? name, chosen: name === method.method, question: { ...this.#question(name, { layer: null }), accept },
-      pick: () => store.set({ method: name, layer: null }),
-    }));
-    const classes = async () => {
-      const { data } = await recall({ ...questionFor(store.all), file: store.get("given").id }, "json", signal);
-      return (data.predictions ?? data.classes).slice(0, MOST).map(({ label, class_index: index }) => ({
-        title: label, chosen: index === store.get("class"), question: { ...this.#question(method.method, { class_index: index }), accept },
-        pick: () => store.set({ class: index, at: null }),
+    const methods = () =>
+      offer.methods.map(({ method: name }) => ({
+        title: METHODS[name]?.[0] ?? name,
+        chosen: name === method.method,
+        question: { ...this.#question(name, { layer: null }), accept },
+        pick: () => store.set({ method: name, map: null }),
       }));
+    const classes = async () => {
+      const { data } = await recall(
+        { ...questionFor(store.all), file: store.get("given").id },
+        "json",
+        signal,
+      );
+      return (data.predictions ?? data.classes)
+        .slice(0, MOST)
+        .map(({ label, class_index: index }) => ({
+          title: label,
+          chosen: index === store.get("class"),
+          question: { ...this.#question(method.method, { class_index: index }), accept },
+          pick: () => store.set({ class: index, at: null }),
+        }));
     };
-    return [gallery("All methods side by side", methods, signal), gallery("The likeliest classes side by side", classes, signal)];
+    return [
+      gallery("All methods side by side", methods, signal),
+      gallery("The likeliest classes side by side", classes, signal),
+    ];
   }
 
   /** Lay the picture over the one on the stage; of a sound it is returned, to be shown below. */
@@ -141,43 +228,98 @@ class Explain {
     }
     image.className = "sheet";
     image.alt = "The spectrogram, glowing where the model listens";
-    return h("figure", {}, h("div", { class: "sideways", tabindex: 0, role: "region", "aria-label": "Where the model listens" }, image));
+    return h(
+      "figure",
+      {},
+      h(
+        "div",
+        { class: "sideways", tabindex: 0, role: "region", "aria-label": "Where the model listens" },
+        image,
+      ),
+    );
   }
 
   #where() {
     if (this.#store.get("ready").task !== "image-segmentation") return null;
     const at = this.#store.get("at");
-    if (!at) return h("p", { class: "muted" }, "For the reasons of one pixel, click it on the picture.");
-    return h("div", { class: "row" }, h("span", {}, `For the pixel at ${at.replace(",", ", ")}.`),
-      h("button", { type: "button", class: "quiet", on: { click: () => this.#store.set({ at: null }) } }, "The whole class again"));
+    if (!at)
+      return h("p", { class: "muted" }, "For the reasons of one pixel, click it on the picture.");
+    return h(
+      "div",
+      { class: "row" },
+      h("span", {}, `For the pixel at ${at.replace(",", ", ")}.`),
+      h(
+        "button",
+        { type: "button", class: "quiet", on: { click: () => this.#store.set({ at: null }) } },
+        "The whole class again",
+      ),
+    );
   }
 }
 
 function told(data, { given }) {
   const { label, probability, peak } = data;
-  announce(`${METHODS[data.method]?.[0] ?? data.method} for ${label}: ${data.degenerate ? data.reason : "shown"}`);
-  const strongest = peak && (given.kind === "sound" ? `at ${seconds(peak.time_s)}` : `at ${Math.round(peak.x)}, ${Math.round(peak.y)}`);
+  announce(
+    `${METHODS[data.method]?.[0] ?? data.method} for ${label}: ${data.degenerate ? data.reason : "shown"}`,
+  );
+  const strongest =
+    peak &&
+    (given.kind === "sound"
+      ? `at ${seconds(peak.time_s)}`
+      : `at ${Math.round(peak.x)}, ${Math.round(peak.y)}`);
   const facts = [
     ["strongest", strongest ?? "nowhere"],
     ["map", `${volume(data.shape)} cells`],
     ["values", `${figure(data.minimum)} to ${figure(data.maximum)}`],
-    data.channels_used && data.channels_used !== data.channels && ["channels", `${data.channels_used} of ${data.channels}`],
+    data.channels_used &&
+      data.channels_used !== data.channels && [
+        "channels",
+        `${data.channels_used} of ${data.channels}`,
+      ],
     ["runs", data.runs],
     ["time", ms(data.timing.total_ms)],
   ];
-  return h("div", { class: "stack tight" },
-    h("p", { class: "verdict" }, h("strong", {}, label), " ", h("span", { class: "muted" }, percent(probability))),
+  return h(
+    "div",
+    { class: "stack tight" },
+    h(
+      "p",
+      { class: "verdict" },
+      h("strong", {}, label),
+      " ",
+      h("span", { class: "muted" }, percent(probability)),
+    ),
     data.degenerate ? h("p", { class: "caution" }, `This map says nothing: ${data.reason}.`) : null,
-    h("dl", { class: "facts-row" }, facts.filter(Boolean).map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, String(value))))));
+    h(
+      "dl",
+      { class: "facts-row" },
+      facts
+        .filter(Boolean)
+        .map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, String(value)))),
+    ),
+  );
 }
 
 function takeaways(question, { given, ready }, { method, label }) {
-  const file = (end) => fileName([given.name.replace(/\.\w+$/, ""), ready.name, method, label], end);
+  const file = (end) =>
+    fileName([given.name.replace(/\.\w+$/, ""), ready.name, method, label], end);
   const alone = { ...question, parameters: { ...question.parameters, render: "map" } };
   return actions({ ...question, accept: "*/*" }, given, [
-    { label: "Save overlay PNG", name: file("png"), question: { ...question, accept: "image/png" } },
+    {
+      label: "Save overlay PNG",
+      name: file("png"),
+      question: { ...question, accept: "image/png" },
+    },
     { label: "Save map PNG", name: file("map.png"), question: { ...alone, accept: "image/png" } },
-    { label: "Save npy", name: file("npy"), question: { ...question, accept: "application/x-npy" } },
-    { label: "Save JSON", name: file("json"), question: { ...question, accept: "application/json" } },
+    {
+      label: "Save npy",
+      name: file("npy"),
+      question: { ...question, accept: "application/x-npy" },
+    },
+    {
+      label: "Save JSON",
+      name: file("json"),
+      question: { ...question, accept: "application/json" },
+    },
   ]);
 }

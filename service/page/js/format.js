@@ -5,7 +5,8 @@ export function percent(share) {
   return `${(share * 100).toFixed(share >= 0.9995 || share === 0 ? 0 : 1)}%`;
 }
 
-export const ms = (value) => (value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString("en")) + " ms";
+export const ms = (value) =>
+  (value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString("en")) + " ms";
 
 export const seconds = (value) => `${value.toFixed(value < 10 ? 2 : 1)} s`;
 
@@ -14,7 +15,11 @@ export const count = (value) => value.toLocaleString("en");
 /** 118147360 becomes 118 M. */
 export function short(value) {
   if (value === null || value === undefined) return "unknown";
-  const [unit, size] = [["G", 1e9], ["M", 1e6], ["k", 1e3]].find(([, size]) => value >= size) ?? ["", 1];
+  const [unit, size] = [
+    ["G", 1e9],
+    ["M", 1e6],
+    ["k", 1e3],
+  ].find(([, size]) => value >= size) ?? ["", 1];
   const amount = value / size;
   return `${amount >= 100 || size === 1 ? Math.round(amount) : amount.toPrecision(3)}${unit ? ` ${unit}` : ""}`;
 }

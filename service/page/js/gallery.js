@@ -18,7 +18,8 @@ export function gallery(title, entries, signal) {
       const cards = wanted.map(card);
       grid.replaceChildren(...cards.map(({ element }) => element));
       // one after the other, so that the server has room for others
-      for (const [i, { question }] of wanted.entries()) cards[i].show((await recall(question, "blob", signal)).data);
+      for (const [i, { question }] of wanted.entries())
+        cards[i].show((await recall(question, "blob", signal)).data);
     } catch (problem) {
       if (!signal.aborted) showProblem(grid, problem, () => (grid.replaceChildren(), fill()));
     }
@@ -29,10 +30,17 @@ export function gallery(title, entries, signal) {
 
 function card({ title, chosen, pick }) {
   const place = h("span", { class: "place" });
-  const element = h("button", { type: "button", class: "pick", "aria-pressed": String(chosen), on: { click: pick } }, place, h("span", {}, title));
+  const element = h(
+    "button",
+    { type: "button", class: "pick", "aria-pressed": String(chosen), on: { click: pick } },
+    place,
+    h("span", {}, title),
+  );
   const show = (blob) => {
     const url = URL.createObjectURL(blob);
-    place.replaceChildren(h("img", { src: url, alt: "", on: { load: () => URL.revokeObjectURL(url) } }));
+    place.replaceChildren(
+      h("img", { src: url, alt: "", on: { load: () => URL.revokeObjectURL(url) } }),
+    );
   };
   return { element, show };
 }

@@ -23,7 +23,6 @@ export class Given {
     this.#models = models;
     this.#listen();
     store.on(["sample"], () => this.#follow());
-    store.on(["ready"], () => this.#listSamples());
   }
 
   /** Show the samples, and take the one that the address names. */
@@ -61,7 +60,10 @@ export class Given {
   #takeOwn(blob) {
     const sound = blob.type.startsWith("audio/") || SOUNDS.test(blob.name ?? "");
     this.#store.set(PLACES);
-    this.#take({ blob, name: blob.name || "pasted.png", kind: sound ? "sound" : "image", sample: null }, []);
+    this.#take(
+      { blob, name: blob.name || "pasted.png", kind: sound ? "sound" : "image", sample: null },
+      [],
+    );
   }
 
   /** Take the sample that the address names; a file of one's own stays when there is none. */
@@ -73,9 +75,17 @@ export class Given {
     if (!sample) return this.#store.set({ sample: given?.sample ?? null });
     try {
       const answer = await fetch(new URL(sample.file, HOME));
-      if (!answer.ok) throw new Problem({ title: "No sample", detail: `The sample ${sample.file} is not there.`, status: answer.status });
+      if (!answer.ok)
+        throw new Problem({
+          title: "No sample",
+          detail: `The sample ${sample.file} is not there.`,
+          status: answer.status,
+        });
       const blob = await answer.blob();
-      this.#take({ blob, name: sample.file, kind: sample.kind, sample: sample.file }, sample.models);
+      this.#take(
+        { blob, name: sample.file, kind: sample.kind, sample: sample.file },
+        sample.models,
+      );
     } catch (problem) {
       showProblem(by("views"), problem, () => this.#follow());
     }
@@ -84,31 +94,43 @@ export class Given {
   #take(file, preferred) {
     const ready = this.#store.get("ready");
     const chosen = this.#store.get("model") !== null && takes(ready) === file.kind;
-    const model = chosen ? ready.name : this.#models.taking(file.kind, preferred)[0] ?? null;
+    const model = chosen ? ready.name : (this.#models.taking(file.kind, preferred)[0] ?? null);
     const given = { ...file, id: ++files };
     this.#stage.show(given);
     by("caption").textContent = `${file.name} · ${size(file.blob.size)}`;
     announce(`${file.name} is taken.`);
     const other = ready && model !== ready.name && this.#store.get("model") !== null;
-    this.#store.set({ ...(other ? nothingOf : {}), ...(model ? { model } : {}), sample: file.sample, given });
+    this.#store.set({
+      ...(other ? nothingOf : {}),
+      ...(model ? { model } : {}),
+      sample: file.sample,
+      given,
+    });
     this.#listSamples();
   }
 
   #listSamples() {
-    const fitting = this.#store.get("ready") ? takes(this.#store.get("ready")) : null;
     const taken = this.#store.get("given")?.sample ?? null;
-    by("samples").replaceChildren(...this.#samples.map((sample) => {
-      const picture = sample.thumb
-        ? h("img", { src: new URL(sample.thumb, HOME).href, alt: "", width: 56, height: 56 })
-        : wave();
-      const pressed = String(sample.file === taken);
-      const button = h("button", {
-        type: "button", title: `${sample.title} (${sample.credit})`, "aria-pressed": pressed,
-        class: sample.kind === fitting ? "" : "unfit",
-        on: { click: () => this.#store.set({ ...PLACES, sample: sample.file }) },
-      }, picture, h("span", {}, sample.title));
-      return h("li", {}, button);
-    }));
+    by("samples").replaceChildren(
+      ...this.#samples.map((sample) => {
+        const picture = sample.thumb
+          ? h("img", { src: new URL(sample.thumb, HOME).href, alt: "", width: 56, height: 56 })
+          : wave();
+        const pressed = String(sample.file === taken);
+        const button = h(
+          "button",
+          {
+            type: "button",
+            title: `${sample.title} (${sample.credit})`,
+            "aria-pressed": pressed,
+            on: { click: () => this.#store.set({ ...PLACES, sample: sample.file }) },
+          },
+          picture,
+          h("span", {}, sample.title),
+        );
+        return h("li", {}, button);
+      }),
+    );
   }
 }
 
@@ -116,7 +138,11 @@ export class Given {
 export function sourceOf(given) {
   if (!given) return { before: "", data: "--data-binary @FILE" };
   const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-  if (given.sample) return { before: `curl -s ${quote(address(`page/samples/${given.sample}`))} | `, data: "--data-binary @-" };
+  if (given.sample)
+    return {
+      before: `curl -s ${quote(address(`page/samples/${given.sample}`))} | `,
+      data: "--data-binary @-",
+    };
   return { before: "", data: `--data-binary ${quote(`@${given.name}`)}` };
 }
 
@@ -127,6 +153,12 @@ function size(bytes) {
 
 function wave() {
   const heights = [4, 10, 22, 34, 18, 28, 40, 24, 12, 20, 8, 4];
-  const bars = heights.map((height, i) => svg("rect", { x: 5 + i * 4, y: 28 - height / 2, width: 2.4, height, rx: 1.2 }));
-  return svg("svg", { viewBox: "0 0 56 56", width: 56, height: 56, class: "wave", "aria-hidden": "true" }, bars);
+  const bars = heights.map((height, i) =>
+    svg("rect", { x: 5 + i * 4, y: 28 - height / 2, width: 2.4, height, rx: 1.2 }),
+  );
+  return svg(
+    "svg",
+    { viewBox: "0 0 56 56", width: 56, height: 56, class: "wave", "aria-hidden": "true" },
+    bars,
+  );
 }

@@ -12,33 +12,82 @@ export function windows({ segments, duration_s }, store, recording) {
   const said = (one) => (one.silent ? "silent" : one.predictions[0].label);
   const index = (one) => (one.silent ? 1 : one.predictions[0].class_index + 2);
   const spans = segments.map((one, i) => ({
-    ...one, label: said(one), color: spanColor(index(one)), current: one.start_s === start,
+    ...one,
+    label: said(one),
+    color: spanColor(index(one)),
+    current: one.start_s === start,
     // windows overlap: each is shown up to where the next begins
     end_s: segments[i + 1] ? Math.min(one.end_s, segments[i + 1].start_s) : one.end_s,
   }));
   const pick = (i) => store.set({ start: segments[i].start_s || null });
   recording.span(spans, duration_s, segments.length > 1 ? pick : null);
-  recording.mark(segments.length > 1 ? segments.find((one) => one.start_s === start) ?? segments[0] : null);
+  recording.mark(
+    segments.length > 1 ? (segments.find((one) => one.start_s === start) ?? segments[0]) : null,
+  );
   if (segments.length < 2) return null;
-  const rows = segments.map((one) => h("tr", {}, h("td", {}, `${seconds(one.start_s)} to ${seconds(one.end_s)}`), h("td", {}, said(one)),
-    h("td", {}, one.silent ? "" : percent(one.predictions[0].probability))));
-  return h("details", {}, h("summary", {}, `${segments.length} windows`),
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Windows" },
-      h("table", {}, h("thead", {}, h("tr", {}, ["window", "class", "probability"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows))));
+  const rows = segments.map((one) =>
+    h(
+      "tr",
+      {},
+      h("td", {}, `${seconds(one.start_s)} to ${seconds(one.end_s)}`),
+      h("td", {}, said(one)),
+      h("td", {}, one.silent ? "" : percent(one.predictions[0].probability)),
+    ),
+  );
+  return h(
+    "details",
+    {},
+    h("summary", {}, `${segments.length} windows`),
+    h(
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Windows" },
+      h(
+        "table",
+        {},
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            ["window", "class", "probability"].map((name) => h("th", { scope: "col" }, name)),
+          ),
+        ),
+        h("tbody", {}, rows),
+      ),
+    ),
+  );
 }
 
 /** Return the picture of the first layer that shows the sound as a spectrogram or an envelope. */
 export async function heard(store, signal) {
   const { given, ready, version, start } = store.all;
   const { layers } = await layersOf(ready, version, signal);
-  const layer = layers.find(({ op }) => op === "Log") ?? layers.find(({ op }) => op === "Conv") ?? layers[0];
+  const layer =
+    layers.find(({ op }) => op === "Log") ?? layers.find(({ op }) => op === "Conv") ?? layers[0];
   const question = {
-    path: `v1/models/${ready.name}/feature-maps`, accept: "image/png", body: given.blob, file: given.id,
+    path: `v1/models/${ready.name}/feature-maps`,
+    accept: "image/png",
+    body: given.blob,
+    file: given.id,
     parameters: { layer: layer.name, start_s: start, version },
   };
   const { data } = await recall(question, "blob", signal);
   const url = URL.createObjectURL(data);
-  const image = h("img", { src: url, alt: `What ${layer.name} makes of this window: time from left to right`, class: "sheet", on: { load: () => URL.revokeObjectURL(url) } });
-  return h("figure", {}, h("figcaption", {}, "What the network hears, from ", seconds(start ?? 0), " on"),
-    h("div", { class: "sideways", tabindex: 0, role: "region", "aria-label": "What the network hears" }, image));
+  const image = h("img", {
+    src: url,
+    alt: `What ${layer.name} makes of this window: time from left to right`,
+    class: "sheet",
+    on: { load: () => URL.revokeObjectURL(url) },
+  });
+  return h(
+    "figure",
+    {},
+    h("figcaption", {}, "What the network hears, from ", seconds(start ?? 0), " on"),
+    h(
+      "div",
+      { class: "sideways", tabindex: 0, role: "region", "aria-label": "What the network hears" },
+      image,
+    ),
+  );
 }

@@ -4,7 +4,11 @@ import { choose, h, walkable } from "./dom.js";
 import { percent, short, volume } from "./format.js";
 
 export class LayerList {
-  #filter = h("input", { type: "search", placeholder: "Filter by name or operation", "aria-label": "Filter layers" });
+  #filter = h("input", {
+    type: "search",
+    placeholder: "Filter by name or operation",
+    "aria-label": "Filter layers",
+  });
   #list = h("div", { class: "strip", role: "listbox", "aria-label": "Layers" });
   #none = h("p", { class: "muted", hidden: true }, "No layer has that in its name.");
   #url = null;
@@ -26,7 +30,14 @@ export class LayerList {
     const moved = option?.getAttribute("aria-selected") !== "true";
     choose(this.#list, option);
     // within the list only: the page itself stays where it is
-    if (moved && option) this.#list.scrollTop = Math.min(Math.max(this.#list.scrollTop, option.offsetTop + option.offsetHeight - this.#list.clientHeight), option.offsetTop);
+    if (moved && option)
+      this.#list.scrollTop = Math.min(
+        Math.max(
+          this.#list.scrollTop,
+          option.offsetTop + option.offsetHeight - this.#list.clientHeight,
+        ),
+        option.offsetTop,
+      );
   }
 
   /** Put the tiles of a strip, 64 by 64 pixels each, before the names. */
@@ -51,18 +62,45 @@ function row(layer, i, rate) {
   const { name, op, shape, parameters, macs_share: share } = layer;
   const path = name.split("/")[0];
   const cost = parameters ? ` · ${short(parameters)} params` : "";
-  return h("div", { role: "option", class: "layer-row", tabindex: -1, "data-name": name, "data-text": `${name} ${op}`.toLowerCase(), title: name },
+  return h(
+    "div",
+    {
+      role: "option",
+      class: "layer-row",
+      tabindex: -1,
+      "data-name": name,
+      "data-text": `${name} ${op}`.toLowerCase(),
+      title: name,
+    },
     h("span", { class: "thumb", style: { "--row": i } }),
-    h("span", { class: "words" }, h("span", { class: "path" }, path), h("span", { class: "facts" }, `${op.replace("Normalization", "Norm")} · ${volume(shape)}`), h("span", { class: "facts" }, `${sees(layer, rate)}${cost}`)),
-    h("span", { class: "cost", title: "share of all multiply-adds" }, share ? [percent(share), track(share)] : ""));
+    h(
+      "span",
+      { class: "words" },
+      h("span", { class: "path" }, path),
+      h("span", { class: "facts" }, `${op.replace("Normalization", "Norm")} · ${volume(shape)}`),
+      h("span", { class: "facts" }, `${sees(layer, rate)}${cost}`),
+    ),
+    h(
+      "span",
+      { class: "cost", title: "share of all multiply-adds" },
+      share ? [percent(share), track(share)] : "",
+    ),
+  );
 }
 
-const track = (share) => h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: "fill", style: { "--share": share } }));
+const track = (share) =>
+  h(
+    "span",
+    { class: "track", "aria-hidden": "true" },
+    h("span", { class: "fill", style: { "--share": share } }),
+  );
 
 /** Return how much of the input one cell sees. */
 export function sees({ receptive_field: field, sees: share }, rate) {
   if (!field || share >= 1) return "sees all";
   if (!rate) return `sees ${field[0]}×${field[1]} px`;
   const time_ms = (field[1] / rate) * 1000;
-  return time_ms < 1 ? `sees ${field[1]} ${field[1] === 1 ? "sample" : "samples"}` : `sees ${Math.round(time_ms)} ms`;
+  return time_ms < 1
+    ? `sees ${field[1]} ${field[1] === 1 ? "sample" : "samples"}`
+    : `sees ${Math.round(time_ms)} ms`;
 }

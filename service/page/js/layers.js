@@ -9,7 +9,9 @@ import { ask } from "./server.js";
 import { layersOf } from "./table.js";
 
 export const layersView = {
-  name: "layers", title: "Layers", hint: "Every layer, what it costs and what it makes of the file",
+  name: "layers",
+  title: "Layers",
+  hint: "Every layer, what it costs and what it makes of the file",
   open: (body, store, stage) => new Layers(body, store, stage),
 };
 
@@ -24,7 +26,14 @@ class Layers {
     this.#store = store;
     this.#list = new LayerList((layer) => store.set({ layer, channel: null, cell: null }));
     this.#maps = new Maps(store, stage);
-    body.replaceChildren(h("div", { class: "layers" }, h("div", { class: "walk" }, this.#list.element, this.#totals), this.#maps.element));
+    body.replaceChildren(
+      h(
+        "div",
+        { class: "layers" },
+        h("div", { class: "walk" }, this.#list.element, this.#totals),
+        this.#maps.element,
+      ),
+    );
   }
 
   async refresh(signal, changed) {
@@ -55,7 +64,9 @@ class Layers {
   async #thumbnails(shown) {
     const { ready, version, given, start } = this.#store.all;
     const question = {
-      path: `v1/models/${ready.name}/feature-maps`, body: given.blob, accept: "image/png",
+      path: `v1/models/${ready.name}/feature-maps`,
+      body: given.blob,
+      accept: "image/png",
       parameters: { layer: "*", render: "strip", start_s: start, version },
     };
     try {

@@ -12,18 +12,47 @@ export async function legend(data, picture, signal) {
   const opacity = h("input", { type: "range", min: 0, max: 100, value: 60, id: "mask-opacity" });
   opacity.addEventListener("input", () => picture.fade(opacity.value / 100));
   picture.cover(mask.canvas, 0.6);
-  const under = h("p", { class: "muted under" }, "Point at the picture to see what a pixel is taken for.");
-  const stop = picture.point("pointermove", ({ x, y }) => (under.textContent = `Here: ${mask.at(x, y) ?? "nothing"}`));
+  const under = h(
+    "p",
+    { class: "muted under" },
+    "Point at the picture to see what a pixel is taken for.",
+  );
+  const stop = picture.point(
+    "pointermove",
+    ({ x, y }) => (under.textContent = `Here: ${mask.at(x, y) ?? "nothing"}`),
+  );
   signal.addEventListener("abort", stop);
   const rows = data.classes.map((one) => {
-    const box = h("input", { type: "checkbox", checked: true, on: { change: (event) => mask.show(one, event.target.checked) } });
-    return h("li", {}, h("label", {}, box, h("span", { class: "swatch", style: { "--color": css(one.color) } }), h("span", { class: "name" }, one.label),
-      h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: "fill", style: { "--share": one.share, "--color": css(one.color) } })),
-      h("span", { class: "number" }, percent(one.share))));
+    const box = h("input", {
+      type: "checkbox",
+      checked: true,
+      on: { change: (event) => mask.show(one, event.target.checked) },
+    });
+    return h(
+      "li",
+      {},
+      h(
+        "label",
+        {},
+        box,
+        h("span", { class: "swatch", style: { "--color": css(one.color) } }),
+        h("span", { class: "name" }, one.label),
+        h(
+          "span",
+          { class: "track", "aria-hidden": "true" },
+          h("span", { class: "fill", style: { "--share": one.share, "--color": css(one.color) } }),
+        ),
+        h("span", { class: "number" }, percent(one.share)),
+      ),
+    );
   });
-  return h("div", { class: "stack" },
+  return h(
+    "div",
+    { class: "stack" },
     h("label", { class: "slider", for: "mask-opacity" }, "Opacity of the mask", opacity),
-    h("ul", { class: "legend", "aria-label": "Classes in the picture" }, rows), under);
+    h("ul", { class: "legend", "aria-label": "Classes in the picture" }, rows),
+    under,
+  );
 }
 
 const css = (color) => `rgb(${color.join(" ")})`;
@@ -40,7 +69,9 @@ class Mask {
     const bytes = Uint8Array.from(atob(png), (character) => character.charCodeAt(0));
     const scale = Math.min(1, LARGEST_PX / Math.max(width, height));
     const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }), {
-      resizeWidth: Math.max(1, Math.round(width * scale)), resizeHeight: Math.max(1, Math.round(height * scale)), resizeQuality: "pixelated",
+      resizeWidth: Math.max(1, Math.round(width * scale)),
+      resizeHeight: Math.max(1, Math.round(height * scale)),
+      resizeQuality: "pixelated",
     });
     return new Mask(bitmap, classes, scale);
   }
@@ -58,7 +89,9 @@ class Mask {
   at(x, y) {
     const [column, row] = [x, y].map((place) => Math.floor(place * this.#scale));
     const [red, green, blue] = this.#pixels.data.slice(4 * (row * this.#pixels.width + column));
-    const found = this.#classes.filter(({ color }) => color[0] === red && color[1] === green && color[2] === blue);
+    const found = this.#classes.filter(
+      ({ color }) => color[0] === red && color[1] === green && color[2] === blue,
+    );
     return found.map(({ label }) => label).join(" or ") || null;
   }
 
@@ -66,26 +99,80 @@ class Mask {
     this.#hidden[shown ? "delete" : "add"](one.color.join());
     const data = this.#pixels.data;
     for (let i = 0; i < data.length; i += 4) {
-      data[i + 3] = this.#hidden.size && this.#hidden.has(`${data[i]},${data[i + 1]},${data[i + 2]}`) ? 0 : 255;
+      data[i + 3] =
+        this.#hidden.size && this.#hidden.has(`${data[i]},${data[i + 1]},${data[i + 2]}`) ? 0 : 255;
     }
     this.canvas.getContext("2d").putImageData(this.#pixels, 0, 0);
   }
 }
 
-const SPAN_COLORS = ["#1fa088", "#8f97a3", "#7b6bd6", "#c98a1b", "#c25b8a", "#4c8fd0", "#7da33a", "#b0644a"];
+const SPAN_COLORS = [
+  "#1fa088",
+  "#8f97a3",
+  "#7b6bd6",
+  "#c98a1b",
+  "#c25b8a",
+  "#4c8fd0",
+  "#7da33a",
+  "#b0644a",
+];
 
 export const spanColor = (index) => SPAN_COLORS[index % SPAN_COLORS.length];
 
 /** Lay the spans over the sound and return their legend. */
 export function soundLegend(data, recording) {
-  recording.span(data.segments.map((span) => ({ ...span, color: spanColor(span.class_index) })), data.duration_s);
-  const rows = data.classes.map((one) => h("li", {},
-    h("span", { class: "swatch", style: { "--color": spanColor(one.class_index) } }), h("span", { class: "name" }, one.label),
-    h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: "fill", style: { "--share": one.share, "--color": spanColor(one.class_index) } })),
-    h("span", { class: "number" }, `${seconds(one.seconds)} · ${percent(one.share)}`)));
-  const times = data.segments.map((span) => h("tr", {}, h("td", {}, seconds(span.start_s)), h("td", {}, seconds(span.end_s)), h("td", {}, span.label)));
-  return h("div", { class: "stack" },
+  recording.span(
+    data.segments.map((span) => ({ ...span, color: spanColor(span.class_index) })),
+    data.duration_s,
+  );
+  const rows = data.classes.map((one) =>
+    h(
+      "li",
+      {},
+      h("span", { class: "swatch", style: { "--color": spanColor(one.class_index) } }),
+      h("span", { class: "name" }, one.label),
+      h(
+        "span",
+        { class: "track", "aria-hidden": "true" },
+        h("span", {
+          class: "fill",
+          style: { "--share": one.share, "--color": spanColor(one.class_index) },
+        }),
+      ),
+      h("span", { class: "number" }, `${seconds(one.seconds)} · ${percent(one.share)}`),
+    ),
+  );
+  const times = data.segments.map((span) =>
+    h(
+      "tr",
+      {},
+      h("td", {}, seconds(span.start_s)),
+      h("td", {}, seconds(span.end_s)),
+      h("td", {}, span.label),
+    ),
+  );
+  return h(
+    "div",
+    { class: "stack" },
     h("ul", { class: "legend wide", "aria-label": "Classes in the sound" }, rows),
-    h("details", {}, h("summary", {}, `${data.segments.length} spans`),
-      h("table", {}, h("thead", {}, h("tr", {}, ["from", "to", "class"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, times))));
+    h(
+      "details",
+      {},
+      h("summary", {}, `${data.segments.length} spans`),
+      h(
+        "table",
+        {},
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            ["from", "to", "class"].map((name) => h("th", { scope: "col" }, name)),
+          ),
+        ),
+        h("tbody", {}, times),
+      ),
+    ),
+  );
 }

@@ -34,14 +34,28 @@ export class Maps {
     this.#tools = tools(this.#look, () => this.#tiles.draw(this.#look));
     this.#tiles = new Tiles((channel, cell) => store.set({ channel, ...(cell ? { cell } : {}) }));
     this.#loupe = new Loupe(store, stage);
-    this.#rest.append(this.#loupe.element, this.#tools, this.#tiles.element, this.#one, this.#note, this.#end);
+    this.#rest.append(
+      this.#loupe.element,
+      this.#tools,
+      this.#tiles.element,
+      this.#one,
+      this.#note,
+      this.#end,
+    );
     this.element.append(this.#facts, this.#rest);
   }
 
   async refresh(layer, table, fits, signal, changed) {
     this.#facts.replaceChildren(factsOf(layer, table));
     this.#rest.hidden = !fits;
-    if (!fits) return this.#facts.append(h("p", { class: "muted" }, "Give it a file, or take a sample, to see what this layer makes of it."));
+    if (!fits)
+      return this.#facts.append(
+        h(
+          "p",
+          { class: "muted" },
+          "Give it a file, or take a sample, to see what this layer makes of it.",
+        ),
+      );
     const { given, ready, version, start } = this.#store.all;
     const shown = [ready.name, ready.version, given.id, layer.name, start].join();
     if (shown !== this.#shown) {
@@ -61,7 +75,10 @@ export class Maps {
     for (const part of [this.#tools, this.#tiles.element, this.#loupe.element]) part.hidden = flat;
     this.#one.hidden = !flat;
     const left = layer.shape[0] - map.shape[0];
-    this.#note.textContent = left > 0 ? `The first ${map.shape[0]} of ${layer.shape[0]} channels; the command below can ask for others.` : "";
+    this.#note.textContent =
+      left > 0
+        ? `The first ${map.shape[0]} of ${layer.shape[0]} channels; the command below can ask for others.`
+        : "";
     if (flat) {
       this.#tiles.map = null;
       this.#one.replaceChildren(vector(map.values, this.#store.get("ready").labels));
@@ -77,37 +94,108 @@ async function fetchMap({ name, shape }, { given, ready, version, start }, signa
   const most = Math.max(1, Math.floor(LARGEST_BYTES / one));
   const channels = shape.length > 1 && shape[0] > most ? `0-${most - 1}` : null;
   const question = {
-    path: `v1/models/${ready.name}/feature-maps`, accept: "application/x-npy", body: given.blob, file: given.id,
+    path: `v1/models/${ready.name}/feature-maps`,
+    accept: "application/x-npy",
+    body: given.blob,
+    file: given.id,
     parameters: { layer: name, channels, start_s: start, version },
   };
   return readNpy((await recall(question, "arrayBuffer", signal)).data);
 }
 
 function factsOf(layer, { sample_rate_hz }) {
-  const { name, op, shape, kernel, stride, padding, dilation, groups, parameters, macs, macs_share, sees: share } = layer;
+  const {
+    name,
+    op,
+    shape,
+    kernel,
+    stride,
+    padding,
+    dilation,
+    groups,
+    parameters,
+    macs,
+    macs_share,
+    sees: share,
+  } = layer;
   const size = (sides) => sides.join(" × ");
   const facts = [
     ["volume", volume(shape)],
-    kernel && ["window", [size(kernel), `stride ${size(stride ?? [1])}`, padding?.some(Boolean) && `padding ${[...new Set(padding)].join(", ")}`, dilation?.some((one) => one > 1) && `dilation ${size(dilation)}`, groups > 1 && `${groups} groups`].filter(Boolean).join(", ")],
-    ["one cell", `${sees(layer, sample_rate_hz)}${share && share < 1 ? ` (${percent(share)} of the input)` : ""}`],
+    kernel && [
+      "window",
+      [
+        size(kernel),
+        `stride ${size(stride ?? [1])}`,
+        padding?.some(Boolean) && `padding ${[...new Set(padding)].join(", ")}`,
+        dilation?.some((one) => one > 1) && `dilation ${size(dilation)}`,
+        groups > 1 && `${groups} groups`,
+      ]
+        .filter(Boolean)
+        .join(", "),
+    ],
+    [
+      "one cell",
+      `${sees(layer, sample_rate_hz)}${share && share < 1 ? ` (${percent(share)} of the input)` : ""}`,
+    ],
     parameters && ["parameters", short(parameters)],
     macs && ["multiply-adds", `${short(macs)}${macs_share ? ` (${percent(macs_share)})` : ""}`],
   ];
-  return h("div", {}, h("h3", { class: "mono" }, name, h("span", { class: "op" }, op)),
-    h("dl", { class: "facts-row" }, facts.filter(Boolean).map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value)))));
+  return h(
+    "div",
+    {},
+    h("h3", { class: "mono" }, name, h("span", { class: "op" }, op)),
+    h(
+      "dl",
+      { class: "facts-row" },
+      facts
+        .filter(Boolean)
+        .map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value))),
+    ),
+  );
 }
 
 function tools(look, redraw) {
   const pick = (name, label, options) =>
-    h("label", {}, label, h("select", { on: { change: (event) => { look[name] = event.target.value; redraw(); } } },
-      options.map(([value, text]) => h("option", { value }, text))));
+    h(
+      "label",
+      {},
+      label,
+      h(
+        "select",
+        {
+          on: {
+            change: (event) => {
+              look[name] = event.target.value;
+              redraw();
+            },
+          },
+        },
+        options.map(([value, text]) => h("option", { value }, text)),
+      ),
+    );
   const size = h("input", { type: "range", min: 40, max: 320, step: 8, value: look.size });
-  size.addEventListener("input", () => { look.size = Number(size.value); redraw(); });
-  return h("div", { class: "tools" },
-    pick("scale", "Scale", [["shared", "one for all"], ["channel", "each its own"]]),
-    pick("map", "Colours", MAPS.map((name) => [name, name])),
-    pick("order", "Order", [["number", "by number"], ["strength", "strongest first"]]),
-    h("label", {}, "Zoom", size));
+  size.addEventListener("input", () => {
+    look.size = Number(size.value);
+    redraw();
+  });
+  return h(
+    "div",
+    { class: "tools" },
+    pick("scale", "Scale", [
+      ["shared", "one for all"],
+      ["channel", "each its own"],
+    ]),
+    pick(
+      "map",
+      "Colours",
+      MAPS.map((name) => [name, name]),
+    ),
+    pick("order", "Order", [
+      ["number", "by number"],
+      ["strength", "strongest first"],
+    ]),
+    h("label", {}, "Zoom", size),
+  );
 }
 
 function takeaways({ name }, { given, ready, version, start }, look) {
@@ -115,7 +203,9 @@ function takeaways({ name }, { given, ready, version, start }, look) {
   const plain = { layer: name, start_s: start, version };
   // as the tools stand when the button is pressed
   const question = {
-    path, body: given.blob, accept: "image/png",
+    path,
+    body: given.blob,
+    accept: "image/png",
     get parameters() {
       const scale = look.scale === "shared" ? null : look.scale;
       return { ...plain, scale, colormap: look.map === "auto" ? null : look.map };
@@ -124,7 +214,15 @@ function takeaways({ name }, { given, ready, version, start }, look) {
   const file = (end) => fileName([given.name.replace(/\.\w+$/, ""), ready.name, name], end);
   return actions({ ...question, parameters: plain, accept: "*/*" }, given, [
     { label: "Save PNG", name: file("png"), question },
-    { label: "Save npy", name: file("npy"), question: { path, body: given.blob, parameters: plain, accept: "application/x-npy" } },
-    { label: "Save JSON", name: file("json"), question: { path, body: given.blob, parameters: plain, accept: "application/json" } },
+    {
+      label: "Save npy",
+      name: file("npy"),
+      question: { path, body: given.blob, parameters: plain, accept: "application/x-npy" },
+    },
+    {
+      label: "Save JSON",
+      name: file("json"),
+      question: { path, body: given.blob, parameters: plain, accept: "application/json" },
+    },
   ]);
 }

@@ -26,7 +26,9 @@ export class Picture {
     const image = new Image();
     image.src = this.#url;
     try {
-      await new Promise((resolve, reject) => Object.assign(image, { onload: resolve, onerror: reject }));
+      await new Promise((resolve, reject) =>
+        Object.assign(image, { onload: resolve, onerror: reject }),
+      );
       const [width, height] = [image.naturalWidth, image.naturalHeight];
       const shrink = Math.min(1, LARGEST_PX / Math.max(width, height));
       this.#frame.style.setProperty("--ratio", width / height);
@@ -43,7 +45,13 @@ export class Picture {
       bitmap.close();
       return { width, height };
     } catch {
-      this.#frame.replaceChildren(h("p", { class: "unseen" }, "Your browser cannot show this file. The model may be able to read it all the same."));
+      this.#frame.replaceChildren(
+        h(
+          "p",
+          { class: "unseen" },
+          "Your browser cannot show this file. The model may be able to read it all the same.",
+        ),
+      );
       return null;
     }
   }
@@ -89,8 +97,15 @@ export class Picture {
     context.imageSmoothingEnabled = zoom < 4;
     context.clearRect(0, 0, canvas.width, canvas.height);
     context.drawImage(
-      this.#canvas, left * across, top * down, width * across, height * down,
-      (canvas.width - width * zoom) / 2, (canvas.height - height * zoom) / 2, width * zoom, height * zoom,
+      this.#canvas,
+      left * across,
+      top * down,
+      width * across,
+      height * down,
+      (canvas.width - width * zoom) / 2,
+      (canvas.height - height * zoom) / 2,
+      width * zoom,
+      height * zoom,
     );
   }
 

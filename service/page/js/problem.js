@@ -18,14 +18,26 @@ const ADVICE = {
 export function showProblem(element, problem, again) {
   if (!("status" in problem)) {
     console.error(problem);
-    problem = { title: "This page made a mistake", detail: String(problem.message ?? problem), status: 500, nearest: [] };
+    problem = {
+      title: "This page made a mistake",
+      detail: String(problem.message ?? problem),
+      status: 500,
+      nearest: [],
+    };
   }
   const advice = ADVICE[problem.status] ?? "Try again; the server's log has more.";
   element.replaceChildren(
-    h("div", { class: "problem" },
+    h(
+      "div",
+      { class: "problem" },
       h("h3", {}, problem.title),
       h("p", {}, problem.detail),
-      h("p", { class: "muted" }, advice, problem.request ? ` (request ${problem.request.slice(0, 8)})` : ""),
+      h(
+        "p",
+        { class: "muted" },
+        advice,
+        problem.request ? ` (request ${problem.request.slice(0, 8)})` : "",
+      ),
       h("button", { type: "button", on: { click: again } }, "Try again"),
     ),
   );

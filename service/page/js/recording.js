@@ -8,7 +8,12 @@ const LARGEST_BYTES = 12e6;
 const POINTS = 600;
 
 export class Recording {
-  #wave = svg("svg", { viewBox: `0 0 ${POINTS} 100`, preserveAspectRatio: "none", class: "waveform", "aria-hidden": "true" });
+  #wave = svg("svg", {
+    viewBox: `0 0 ${POINTS} 100`,
+    preserveAspectRatio: "none",
+    class: "waveform",
+    "aria-hidden": "true",
+  });
   #spans = h("div", { class: "spans" });
   #box = h("div", { class: "span-box", hidden: true });
   #cursor = h("div", { class: "cursor", hidden: true });
@@ -20,10 +25,21 @@ export class Recording {
 
   constructor(given) {
     this.#url = URL.createObjectURL(given.blob);
-    this.#player = h("audio", { controls: true, src: this.#url, preload: "metadata", "aria-label": given.name });
-    this.element.append(h("div", { class: "scope" }, this.#wave, this.#spans, this.#box, this.#cursor), this.#axis, this.#player);
+    this.#player = h("audio", {
+      controls: true,
+      src: this.#url,
+      preload: "metadata",
+      "aria-label": given.name,
+    });
+    this.element.append(
+      h("div", { class: "scope" }, this.#wave, this.#spans, this.#box, this.#cursor),
+      this.#axis,
+      this.#player,
+    );
     this.#player.addEventListener("timeupdate", () => this.#follow());
-    this.#player.addEventListener("error", () => this.#player.replaceWith(h("p", { class: "muted" }, "Your browser cannot play this file.")));
+    this.#player.addEventListener("error", () =>
+      this.#player.replaceWith(h("p", { class: "muted" }, "Your browser cannot play this file.")),
+    );
     /** Resolves to the sound's length in seconds, or null if the browser cannot tell. */
     this.duration_s = this.#draw(given.blob);
   }
@@ -43,16 +59,28 @@ export class Recording {
   }
 
   async #told() {
-    await new Promise((resolve, reject) => Object.assign(this.#player, { onloadedmetadata: resolve, onerror: reject }));
+    await new Promise((resolve, reject) =>
+      Object.assign(this.#player, { onloadedmetadata: resolve, onerror: reject }),
+    );
     this.#ticks(this.#player.duration);
     return this.#player.duration;
   }
 
   #ticks(duration) {
-    const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800].find((one) => duration / one <= 7) ?? 3600;
+    const step =
+      [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800].find((one) => duration / one <= 7) ??
+      3600;
     const times = Array.from({ length: Math.floor(duration / step) + 1 }, (_, i) => i * step);
-    this.#axis.replaceChildren(...times.map((time) =>
-      h("span", { style: { "--at": time / duration } }, step < 1 ? time.toFixed(1) : String(time))), h("span", { class: "unit" }, "s"));
+    this.#axis.replaceChildren(
+      ...times.map((time) =>
+        h(
+          "span",
+          { style: { "--at": time / duration } },
+          step < 1 ? time.toFixed(1) : String(time),
+        ),
+      ),
+      h("span", { class: "unit" }, "s"),
+    );
     this.#axis.lastChild.style.setProperty("--at", 1);
   }
 
@@ -71,12 +99,30 @@ export class Recording {
   /** Lay spans {start_s, end_s, label, color} over the sound; picked is called with the number of one. */
   async span(spans, duration_s, picked) {
     const duration = duration_s ?? (await this.duration_s);
-    this.#spans.replaceChildren(...spans.map((span, i) =>
-      h(picked ? "button" : "div", {
-        class: "span", title: `${span.label}, ${seconds(span.start_s)} to ${seconds(span.end_s)}`,
-        ...(picked ? { type: "button", "aria-pressed": String(Boolean(span.current)), on: { click: () => picked(i) } } : {}),
-        style: { "--from": span.start_s / duration, "--to": span.end_s / duration, "--color": span.color },
-      }, h("span", {}, span.label))));
+    this.#spans.replaceChildren(
+      ...spans.map((span, i) =>
+        h(
+          picked ? "button" : "div",
+          {
+            class: "span",
+            title: `${span.label}, ${seconds(span.start_s)} to ${seconds(span.end_s)}`,
+            ...(picked
+              ? {
+                  type: "button",
+                  "aria-pressed": String(Boolean(span.current)),
+                  on: { click: () => picked(i) },
+                }
+              : {}),
+            style: {
+              "--from": span.start_s / duration,
+              "--to": span.end_s / duration,
+              "--color": span.color,
+            },
+          },
+          h("span", {}, span.label),
+        ),
+      ),
+    );
   }
 
   /** Frame a time {start_s, end_s}; null takes it away. */
@@ -110,7 +156,8 @@ function outline(samples) {
     lows.push(low);
     loudest = Math.max(loudest, high, -low);
   }
-  const at = (value, i) => `${((i * POINTS) / points).toFixed(1)} ${(50 - (value / loudest) * 46).toFixed(1)}`;
+  const at = (value, i) =>
+    `${((i * POINTS) / points).toFixed(1)} ${(50 - (value / loudest) * 46).toFixed(1)}`;
   const back = lows.map((low, i) => at(Math.min(low, -loudest / 100), i)).reverse();
   return `M${highs.map((high, i) => at(Math.max(high, loudest / 100), i)).join("L")}L${back.join("L")}Z`;
 }

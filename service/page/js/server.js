@@ -38,7 +38,10 @@ export async function ask({ path, parameters, body = null, accept = "application
       answer = await fetch(url, { method: body ? "POST" : "GET", body, headers, signal });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Problem({ title: "No answer", detail: "The server cannot be reached. Is it still running?" });
+      throw new Problem({
+        title: "No answer",
+        detail: "The server cannot be reached. Is it still running?",
+      });
     }
     if (answer.ok) return answer;
     const problem = await problemOf(answer);
@@ -51,13 +54,22 @@ async function problemOf(answer) {
     return new Problem({ ...(await answer.json()), status: answer.status });
   } catch {
     const detail = `The answer has status ${answer.status} and does not say why.`;
-    return new Problem({ title: answer.statusText || "Something is wrong", detail, status: answer.status });
+    return new Problem({
+      title: answer.statusText || "Something is wrong",
+      detail,
+      status: answer.status,
+    });
   }
 }
 
 /** Ask as `ask` does, unless the same was asked of the same file lately; returns {data, tookMs}. */
 export async function recall(question, as, signal) {
-  const name = [address(question.path, question.parameters), question.accept, as, question.file ?? ""].join(" ");
+  const name = [
+    address(question.path, question.parameters),
+    question.accept,
+    as,
+    question.file ?? "",
+  ].join(" ");
   if (kept.has(name)) {
     const found = kept.get(name);
     kept.delete(name);

@@ -8,16 +8,30 @@ import { takes } from "./models.js";
 import { recall } from "./server.js";
 
 export const stabilityView = {
-  name: "stability", title: "Stability", hint: "How the answer holds while the input is moved",
+  name: "stability",
+  title: "Stability",
+  hint: "How the answer holds while the input is moved",
   open: (body, store) => ({ refresh: (signal) => refresh(body, store, signal) }),
 };
 
 async function refresh(body, store, signal) {
   const { given, ready, version, start, class: index } = store.all;
-  if (!given || takes(ready) !== given.kind) return body.replaceChildren(h("p", { class: "muted" }, "Give it a file, or take a sample, to move it about."));
-  body.replaceChildren(h("p", { class: "muted waiting-note" }, "The input is being moved, and the model asked again and again…"));
+  if (!given || takes(ready) !== given.kind)
+    return body.replaceChildren(
+      h("p", { class: "muted" }, "Give it a file, or take a sample, to move it about."),
+    );
+  body.replaceChildren(
+    h(
+      "p",
+      { class: "muted waiting-note" },
+      "The input is being moved, and the model asked again and again…",
+    ),
+  );
   const question = {
-    path: `v1/models/${ready.name}/stability`, body: given.blob, file: given.id, accept: "application/json",
+    path: `v1/models/${ready.name}/stability`,
+    body: given.blob,
+    file: given.id,
+    accept: "application/json",
     parameters: { transform: "all", class_index: index, start_s: start, version },
   };
   const { data } = await recall(question, "json", signal);
@@ -26,35 +40,102 @@ async function refresh(body, store, signal) {
   const groups = grouped(data.curves);
   const file = (end) => fileName([given.name.replace(/\.\w+$/, ""), ready.name, "stability"], end);
   body.replaceChildren(
-    h("p", { class: "verdict" }, "How ", h("strong", {}, data.label), data.probability === null ? "" : ` (${percent(data.probability)})`, " holds while the input is moved"),
-    h("div", { class: "charts" }, groups.map(([transform, curves]) => chart(transform, curves))),
-    h("p", { class: "muted" }, `${data.runs} runs in ${ms(data.timing.total_ms)}. Hollow red marks: another answer than at rest.`),
+    h(
+      "p",
+      { class: "verdict" },
+      "How ",
+      h("strong", {}, data.label),
+      data.probability === null ? "" : ` (${percent(data.probability)})`,
+      " holds while the input is moved",
+    ),
+    h(
+      "div",
+      { class: "charts" },
+      groups.map(([transform, curves]) => chart(transform, curves)),
+    ),
+    h(
+      "p",
+      { class: "muted" },
+      `${data.runs} runs in ${ms(data.timing.total_ms)}. Hollow red marks: another answer than at rest.`,
+    ),
     actions({ ...question, accept: "*/*" }, given, [
       { label: "Save PNG", name: file("png"), question: { ...question, accept: "image/png" } },
       { label: "Save JSON", name: file("json"), question },
-    ]));
+    ]),
+  );
 }
 
 function grouped(curves) {
   const groups = new Map();
-  for (const curve of curves) groups.set(curve.transform, [...(groups.get(curve.transform) ?? []), curve]);
+  for (const curve of curves)
+    groups.set(curve.transform, [...(groups.get(curve.transform) ?? []), curve]);
   return [...groups];
 }
 
-const consistencies = (curves) => curves.map(({ transform, variant, consistency }) => `${transform}${variant ? ` ${variant}` : ""} ${percent(consistency)}`).join(", ");
+const consistencies = (curves) =>
+  curves
+    .map(
+      ({ transform, variant, consistency }) =>
+        `${transform}${variant ? ` ${variant}` : ""} ${percent(consistency)}`,
+    )
+    .join(", ");
 
 function chart(transform, curves) {
   const series = curves.map(({ variant, consistency, points }) => ({
     name: `${variant ?? transform}: ${percent(consistency)} the same`,
-    points: points.filter(({ probability }) => probability !== null).map(({ amount, probability, agrees, label }) => ({
-      x: amount, y: probability, marked: agrees === false || (typeof agrees === "number" && agrees < 0.5), title: `${figure(amount)}: ${label}, ${percent(probability)}`,
-    })),
+    points: points
+      .filter(({ probability }) => probability !== null)
+      .map(({ amount, probability, agrees, label }) => ({
+        x: amount,
+        y: probability,
+        marked: agrees === false || (typeof agrees === "number" && agrees < 0.5),
+        title: `${figure(amount)}: ${label}, ${percent(probability)}`,
+      })),
   }));
-  const rows = curves.flatMap(({ variant, points }) => points.map(({ amount, probability, label, agrees }) => h("tr", {},
-    [variant ?? transform, figure(amount), probability === null ? "none" : percent(probability), label, typeof agrees === "number" ? percent(agrees) : agrees ? "yes" : "no"].map((text) => h("td", {}, text)))));
-  return h("figure", { class: "card" },
+  const rows = curves.flatMap(({ variant, points }) =>
+    points.map(({ amount, probability, label, agrees }) =>
+      h(
+        "tr",
+        {},
+        [
+          variant ?? transform,
+          figure(amount),
+          probability === null ? "none" : percent(probability),
+          label,
+          typeof agrees === "number" ? percent(agrees) : agrees ? "yes" : "no",
+        ].map((text) => h("td", {}, text)),
+      ),
+    ),
+  );
+  return h(
+    "figure",
+    { class: "card" },
     h("figcaption", {}, h("strong", {}, transform), ` in ${curves[0].unit}`),
     lines(series, `${transform}: ${series.map(({ name }) => name).join("; ")}`),
-    h("details", {}, h("summary", {}, "Numbers"), h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${transform}, numbers` },
-      h("table", {}, h("thead", {}, h("tr", {}, ["move", "amount", "probability", "answer", "same"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows)))));
+    h(
+      "details",
+      {},
+      h("summary", {}, "Numbers"),
+      h(
+        "div",
+        { class: "scroll", tabindex: 0, role: "region", "aria-label": `${transform}, numbers` },
+        h(
+          "table",
+          {},
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              ["move", "amount", "probability", "answer", "same"].map((name) =>
+                h("th", { scope: "col" }, name),
+              ),
+            ),
+          ),
+          h("tbody", {}, rows),
+        ),
+      ),
+    ),
+  );
 }

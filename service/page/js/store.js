@@ -18,7 +18,9 @@ export class Store {
 
   /** Change some values; those who asked for one that is different now are told once. */
   set(patch) {
-    const changed = new Set(Object.keys(patch).filter((name) => patch[name] !== this.#values[name]));
+    const changed = new Set(
+      Object.keys(patch).filter((name) => patch[name] !== this.#values[name]),
+    );
     if (!changed.size) return;
     Object.assign(this.#values, patch);
     for (const { names, listener } of this.#listeners) {

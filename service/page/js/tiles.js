@@ -10,7 +10,12 @@ const AT_ONCE = 64;
 const WIDEST = 512;
 
 export class Tiles {
-  #grid = h("div", { class: "tiles", role: "listbox", "aria-label": "Channels", "aria-orientation": "horizontal" });
+  #grid = h("div", {
+    class: "tiles",
+    role: "listbox",
+    "aria-label": "Channels",
+    "aria-orientation": "horizontal",
+  });
   #legend = h("div", { class: "scale" });
   #more = h("button", { type: "button", hidden: true }, "Show more channels");
   #most = AT_ONCE;
@@ -38,7 +43,12 @@ export class Tiles {
   }
 
   set map(map) {
-    this.#map = map && { ...map, rows: map.shape.length === 3 ? map.shape[1] : 1, columns: map.shape.at(-1), channels: map.shape[0] };
+    this.#map = map && {
+      ...map,
+      rows: map.shape.length === 3 ? map.shape[1] : 1,
+      columns: map.shape.at(-1),
+      channels: map.shape[0],
+    };
     this.#most = AT_ONCE;
     if (map) this.#measure();
   }
@@ -52,18 +62,26 @@ export class Tiles {
       for (let at = i * size; at < (i + 1) * size; at++) sum += Math.abs(values[at]);
       return sum / size;
     });
-    this.#map.range = this.#map.ranges.reduce((all, one) => ({ low: Math.min(all.low, one.low), high: Math.max(all.high, one.high) }));
+    this.#map.range = this.#map.ranges.reduce((all, one) => ({
+      low: Math.min(all.low, one.low),
+      high: Math.max(all.high, one.high),
+    }));
   }
 
   /** Return the channels in the order in which they are shown. */
   ordered(look) {
     const numbers = [...this.#map.ranges.keys()];
-    return look.order === "strength" ? numbers.sort((one, other) => this.#map.strengths[other] - this.#map.strengths[one]) : numbers;
+    return look.order === "strength"
+      ? numbers.sort((one, other) => this.#map.strengths[other] - this.#map.strengths[one])
+      : numbers;
   }
 
   /** Return the colours of a channel as it is looked at. */
   scale(channel, look) {
-    return scaleOf(look.scale === "channel" ? this.#map.ranges[channel] : this.#map.range, look.map);
+    return scaleOf(
+      look.scale === "channel" ? this.#map.ranges[channel] : this.#map.range,
+      look.map,
+    );
   }
 
   draw(look) {
@@ -79,17 +97,23 @@ export class Tiles {
   }
 
   choose(channel) {
-    choose(this.#grid, channel === null ? null : this.#grid.querySelector(`[data-channel="${channel}"]`));
+    choose(
+      this.#grid,
+      channel === null ? null : this.#grid.querySelector(`[data-channel="${channel}"]`),
+    );
   }
 
   /** Return which cell of the layer a click on a canvas of it meant, as the address has it. */
   cellAt(canvas, event) {
     const { rows, columns, flip } = this.#map;
     const place = canvas.getBoundingClientRect();
-    const share = (at, size, count) => Math.min(Math.max(Math.floor((at / size) * count), 0), count - 1);
+    const share = (at, size, count) =>
+      Math.min(Math.max(Math.floor((at / size) * count), 0), count - 1);
     const row = share(event.clientY - place.top, place.height, rows);
     const column = share(event.clientX - place.left, place.width, columns);
-    return this.#map.shape.length === 3 ? `${flip ? rows - 1 - row : row},${column}` : String(column);
+    return this.#map.shape.length === 3
+      ? `${flip ? rows - 1 - row : row},${column}`
+      : String(column);
   }
 
   /** Paint a channel into a canvas. */
@@ -97,8 +121,14 @@ export class Tiles {
     const { values, rows, columns, flip } = this.#map;
     const start = channel * rows * columns;
     const scale = this.scale(channel, look);
-    if (columns <= WIDEST || rows > 1) return paint(canvas, { values, start, rows, columns, scale, flip });
-    return paint(canvas, { values: squeezed(values, start, columns), rows: 1, columns: WIDEST, scale });
+    if (columns <= WIDEST || rows > 1)
+      return paint(canvas, { values, start, rows, columns, scale, flip });
+    return paint(canvas, {
+      values: squeezed(values, start, columns),
+      rows: 1,
+      columns: WIDEST,
+      scale,
+    });
   }
 
   #width(size) {
@@ -109,13 +139,24 @@ export class Tiles {
 
   #tile(channel, look) {
     const { ranges, rows, columns } = this.#map;
-    const canvas = h("canvas", { "aria-hidden": "true", style: { "--ratio": rows === 1 ? 9 : columns / rows } });
+    const canvas = h("canvas", {
+      "aria-hidden": "true",
+      style: { "--ratio": rows === 1 ? 9 : columns / rows },
+    });
     this.paint(canvas, channel, look);
     const { low, high } = ranges[channel];
-    return h("div", {
-      role: "option", class: "tile", tabindex: -1, "data-channel": channel,
-      "aria-label": `Channel ${channel}, ${low === high ? `everywhere ${figure(low)}` : `from ${figure(low)} to ${figure(high)}`}`,
-    }, canvas, h("span", { "aria-hidden": "true" }, String(channel)));
+    return h(
+      "div",
+      {
+        role: "option",
+        class: "tile",
+        tabindex: -1,
+        "data-channel": channel,
+        "aria-label": `Channel ${channel}, ${low === high ? `everywhere ${figure(low)}` : `from ${figure(low)} to ${figure(high)}`}`,
+      },
+      canvas,
+      h("span", { "aria-hidden": "true" }, String(channel)),
+    );
   }
 
   #label(look) {
@@ -126,8 +167,15 @@ export class Tiles {
     const { low, high } = this.#map.range;
     const dead = this.#map.ranges.filter((one) => one.low === one.high).length;
     this.#legend.replaceChildren(
-      h("span", {}, shared ? figure(scale.low) : "lowest"), ramp, h("span", {}, shared ? figure(scale.high) : "highest"),
-      h("span", { class: "muted" }, `${this.#map.channels} ${this.#map.channels === 1 ? "channel" : "channels"}, values ${figure(low)} to ${figure(high)}${dead ? `, ${dead} the same everywhere` : ""}`));
+      h("span", {}, shared ? figure(scale.low) : "lowest"),
+      ramp,
+      h("span", {}, shared ? figure(scale.high) : "highest"),
+      h(
+        "span",
+        { class: "muted" },
+        `${this.#map.channels} ${this.#map.channels === 1 ? "channel" : "channels"}, values ${figure(low)} to ${figure(high)}${dead ? `, ${dead} the same everywhere` : ""}`,
+      ),
+    );
   }
 }
 

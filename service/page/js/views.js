@@ -9,6 +9,21 @@ import { layersView } from "./layers.js";
 import { showProblem } from "./problem.js";
 import { stabilityView } from "./stability.js";
 
+// What views show; the model and the sample come as `ready` and `given`.
+const WATCHED = [
+  "given",
+  "ready",
+  "layer",
+  "channel",
+  "cell",
+  "start",
+  "map",
+  "method",
+  "class",
+  "at",
+  "other",
+];
+
 export class Views {
   #store;
   #stage;
@@ -17,24 +32,53 @@ export class Views {
   #open = null;
 
   constructor(store, stage, models) {
-    this.#views = [answerView, layersView, explainView, stabilityView, compareView(models), kernelsView];
+    this.#views = [
+      answerView,
+      layersView,
+      explainView,
+      stabilityView,
+      compareView(models),
+      kernelsView,
+    ];
     this.#store = store;
     this.#stage = stage;
   }
 
   /** Show the tabs and the view that the address names. */
   open() {
-    if (!this.#panels.size) this.#build();
-    this.#store.on(["view"], () => this.#turn());
-    this.#store.on(["given", "ready", "layer", "channel", "cell", "start", "method", "class", "at", "other"], (changed) => this.#refresh(changed));
+    if (!this.#panels.size) {
+      this.#build();
+      this.#store.on(["view"], () => this.#turn());
+      this.#store.on(WATCHED, (changed) => this.#refresh(changed));
+    }
     this.#turn();
   }
 
   #build() {
     for (const view of this.#views) {
       const body = h("div", { class: "body" });
-      const panel = h("div", { role: "tabpanel", id: `view-${view.name}`, "aria-labelledby": `tab-${view.name}`, class: "view", hidden: true }, body);
-      const tab = h("button", { type: "button", role: "tab", id: `tab-${view.name}`, "aria-controls": panel.id, title: view.hint }, view.title);
+      const panel = h(
+        "div",
+        {
+          role: "tabpanel",
+          id: `view-${view.name}`,
+          "aria-labelledby": `tab-${view.name}`,
+          class: "view",
+          hidden: true,
+        },
+        body,
+      );
+      const tab = h(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          id: `tab-${view.name}`,
+          "aria-controls": panel.id,
+          title: view.hint,
+        },
+        view.title,
+      );
       this.#panels.set(view.name, { view, panel, body, tab, page: null, work: null });
     }
     const all = [...this.#panels.values()];
@@ -55,7 +99,9 @@ export class Views {
   }
 
   #turn() {
-    const name = this.#panels.has(this.#store.get("view")) ? this.#store.get("view") : this.#views[0].name;
+    const name = this.#panels.has(this.#store.get("view"))
+      ? this.#store.get("view")
+      : this.#views[0].name;
     this.#open?.work?.abort();
     this.#stage.clear();
     for (const one of this.#panels.values()) {
