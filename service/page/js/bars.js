@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { percent } from "./format.js";
+import { track } from "./parts.js";
 
 export function bars(predictions) {
   return h(
@@ -12,11 +13,7 @@ export function bars(predictions) {
         "li",
         {},
         h("span", { class: "name" }, label),
-        h(
-          "span",
-          { class: "track", "aria-hidden": "true" },
-          h("span", { class: "fill", style: { "--share": probability } }),
-        ),
+        track(probability),
         h("span", { class: "number" }, percent(probability)),
       ),
     ),

@@ -28,18 +28,7 @@ export function lines(series, label) {
       "g",
       { class: `series s${i % 4}` },
       svg("polyline", { points: points.map((point) => `${x(point.x)},${y(point.y)}`).join(" ") }),
-      points.map((point) =>
-        svg(
-          "circle",
-          {
-            cx: x(point.x),
-            cy: y(point.y),
-            r: point.marked ? 3.4 : 2.4,
-            class: point.marked ? "marked" : "",
-          },
-          svg("title", {}, point.title),
-        ),
-      ),
+      points.map((point) => mark(point, x(point.x), y(point.y))),
     ),
   );
   const legend = h(
@@ -59,4 +48,9 @@ export function lines(series, label) {
     ),
     legend,
   );
+}
+
+function mark({ marked, title }, cx, cy) {
+  const shape = { cx, cy, r: marked ? 3.4 : 2.4, class: marked ? "marked" : "" };
+  return svg("circle", shape, svg("title", {}, title));
 }

@@ -5,6 +5,7 @@ import { announce, h } from "./dom.js";
 import { bars } from "./bars.js";
 import { figure, percent } from "./format.js";
 import { takes } from "./models.js";
+import { chooser, quiet, table, track } from "./parts.js";
 import { recall } from "./server.js";
 
 /** models: the Models of the page, which knows what else can be asked. */
@@ -15,6 +16,10 @@ export const compareView = (models) => ({
   open: (body, store) => ({ refresh: (signal) => refresh(body, store, models, signal) }),
 });
 
+const ALONE =
+  "There is no other model or version for this task. Put a second version beside it, such as an " +
+  "INT8 twin, to compare the two.";
+
 async function refresh(body, store, models, signal) {
   const { given, ready, start } = store.all;
   const own = `${ready.name}@${ready.version}`;
@@ -22,32 +27,15 @@ async function refresh(body, store, models, signal) {
     .filter((one) => one.ready.task === ready.task)
     .map((one) => `${one.model}@${one.version}`)
     .filter((name) => name !== own);
-  if (!others.length)
-    return body.replaceChildren(
-      h(
-        "p",
-        {},
-        "There is no other model or version for this task. Put a second version beside it, such as an INT8 twin, to compare the two.",
-      ),
-    );
-  if (!given || takes(ready) !== given.kind)
-    return body.replaceChildren(
-      h("p", { class: "muted" }, "Give it a file, or take a sample, to compare."),
-    );
-  const other = others.includes(store.get("other"))
-    ? store.get("other")
-    : (others.find((name) => name.startsWith(`${ready.name}@`)) ?? others[0]);
+  if (!others.length) return body.replaceChildren(quiet(ALONE));
+  if (!given || takes(ready) !== given.kind) {
+    return body.replaceChildren(quiet("Give it a file, or take a sample, to compare."));
+  }
+  const sibling = others.find((name) => name.startsWith(`${ready.name}@`)) ?? others[0];
+  const other = others.includes(store.get("other")) ? store.get("other") : sibling;
+  const names = others.map((name) => [name, name]);
+  const choice = chooser(`${own} with`, names, other, (name) => store.set({ other: name }));
   const result = h("div", { class: "stack" });
-  const choice = h(
-    "label",
-    {},
-    `${own} with`,
-    h(
-      "select",
-      { on: { change: (event) => store.set({ other: event.target.value }) } },
-      others.map((name) => h("option", { value: name, selected: name === other }, name)),
-    ),
-  );
   body.replaceChildren(h("div", { class: "tools" }, choice), result);
   const question = {
     path: "v1/compare",
@@ -112,60 +100,21 @@ function show(result, data, names) {
 
 /** How far the layers are from each other, along the depth. */
 function depth({ layers, unmatched }) {
-  if (!layers.length)
-    return h(
-      "p",
-      { class: "muted" },
-      `No layer of one matches a layer of the other; ${unmatched.length} were left over.`,
-    );
+  const left = `${unmatched.length} ${unmatched.length === 1 ? "does" : "do"} not`;
+  if (!layers.length) return quiet(`No layer of one matches a layer of the other: ${left}.`);
   const most = Math.max(...layers.map((one) => one.relative_difference ?? 0), 1e-12);
-  const rows = layers.map((one) =>
-    h(
-      "tr",
-      { title: one.layer === one.other_layer ? one.layer : `${one.layer} and ${one.other_layer}` },
-      h("td", { class: "path" }, one.layer),
-      h(
-        "td",
-        { class: "wide" },
-        h(
-          "span",
-          { class: "track", "aria-hidden": "true" },
-          h("span", { class: "fill", style: { "--share": (one.relative_difference ?? 0) / most } }),
-        ),
-      ),
-      h("td", {}, one.relative_difference === null ? "none" : percent(one.relative_difference)),
-      h("td", {}, figure(one.cosine)),
-    ),
-  );
+  const rows = layers.map(({ layer, other_layer: other, relative_difference: apart, cosine }) => [
+    h("span", { class: "path", title: layer === other ? layer : `${layer} and ${other}` }, layer),
+    track((apart ?? 0) / most),
+    apart === null ? "none" : percent(apart),
+    figure(cosine),
+  ]);
+  const names = ["layer", "beside the largest", "relative difference", "cosine"];
   return h(
     "section",
     { class: "stack tight", "aria-label": "Layers" },
     h("h3", {}, "Layer by layer"),
-    h("p", { class: "muted" }, `${layers.length} layers match, ${unmatched.length} do not.`),
-    h(
-      "div",
-      {
-        class: "scroll tall",
-        tabindex: 0,
-        role: "region",
-        "aria-label": "Differences of the layers",
-      },
-      h(
-        "table",
-        { class: "depth" },
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            ["layer", "beside the largest", "relative difference", "cosine"].map((name) =>
-              h("th", { scope: "col" }, name),
-            ),
-          ),
-        ),
-        h("tbody", {}, rows),
-      ),
-    ),
+    quiet(`${layers.length} layers match, ${left}.`),
+    table("Differences of the layers", names, rows, "scroll depth"),
   );
 }

@@ -6,6 +6,7 @@ import { announce, h } from "./dom.js";
 import { figure, ms, percent, seconds, volume } from "./format.js";
 import { gallery } from "./gallery.js";
 import { takes } from "./models.js";
+import { chooser, facts, picture, quiet, scroller } from "./parts.js";
 import { recall } from "./server.js";
 
 export const explainView = {
@@ -30,7 +31,7 @@ class Explain {
   #controls = h("div", { class: "stack" });
   #result = h("div", { class: "stack result" });
   #rows = h("div", { class: "stack" });
-  #opacity = h("input", { type: "range", min: 0, max: 100, value: 100, id: "heat-opacity" });
+  #opacity = h("input", { type: "range", min: 0, max: 100, value: 100 });
   #pointing = null;
 
   constructor(body, store, stage) {
@@ -53,12 +54,11 @@ class Explain {
       offer.methods.find((one) => one.method === this.#store.get("method")) ??
       offer.methods.find((one) => one.default) ??
       offer.methods[0];
-    if (!method)
-      return this.#controls.replaceChildren(h("p", {}, "Nothing can be explained of this model."));
+    if (!method) return this.#controls.replaceChildren(quiet("Nothing of it can be explained."));
     this.#controls.replaceChildren(...this.#build(offer, method));
     if (!given || takes(ready) !== given.kind)
       return this.#result.replaceChildren(
-        h("p", { class: "muted" }, "Give it a file, or take a sample, to see its reasons."),
+        quiet("Give it a file, or take a sample, to see its reasons."),
       );
     this.#point(given, ready, signal);
     const question = this.#question(method.method);
@@ -68,68 +68,38 @@ class Explain {
 
   #build(offer, method) {
     const store = this.#store;
-    const radios = offer.methods.map(({ method: name }) =>
-      h(
-        "label",
-        { title: METHODS[name]?.[1] },
-        h("input", {
-          type: "radio",
-          name: "method",
-          value: name,
-          checked: name === method.method,
-          on: { change: () => store.set({ method: name, map: null }) },
-        }),
-        h("span", {}, METHODS[name]?.[0] ?? name),
-      ),
-    );
-    const chosen = store.get("class");
-    const classes = h(
-      "select",
-      {
-        on: {
-          change: (event) =>
-            store.set({
-              class: event.target.value === "" ? null : Number(event.target.value),
-              at: null,
-            }),
-        },
-      },
-      h("option", { value: "" }, "the likeliest"),
-      offer.classes.map((label, i) => h("option", { value: i, selected: i === chosen }, label)),
-    );
-    const parts = [h("label", {}, "Class", classes)];
-    if (method.layers.length) parts.push(h("label", {}, "Layer", this.#layers(method)));
-    if (store.get("ready").task.startsWith("image"))
-      parts.push(h("label", { for: "heat-opacity" }, "Opacity", this.#opacity));
+    const [title, how] = METHODS[method.method] ?? [method.method, ""];
+    const classes = [["", "the likeliest"], ...offer.classes.entries()];
+    const take = (index) => store.set({ class: index === "" ? null : Number(index), at: null });
+    const parts = [chooser("Class", classes, store.get("class") ?? "", take)];
+    if (method.layers.length) parts.push(this.#layers(method));
+    if (store.get("ready").task.startsWith("image")) {
+      parts.push(h("label", {}, "Opacity", this.#opacity));
+    }
     return [
-      h("fieldset", { class: "segmented" }, h("legend", { class: "hidden" }, "Method"), radios),
       h(
-        "p",
-        { class: "muted" },
-        `${METHODS[method.method]?.[0] ?? method.method}: ${METHODS[method.method]?.[1] ?? ""}.`,
+        "fieldset",
+        { class: "segmented" },
+        h("legend", { class: "hidden" }, "Method"),
+        offer.methods.map(({ method: name }) => this.#radio(name, name === method.method)),
       ),
+      quiet(`${title}: ${how}.`),
       h("div", { class: "tools" }, parts),
     ];
   }
 
+  #radio(name, checked) {
+    const pick = () => this.#store.set({ method: name, map: null });
+    const [title, how] = METHODS[name] ?? [name, null];
+    const radio = { type: "radio", name: "method", value: name, checked, on: { change: pick } };
+    return h("label", { title: how }, h("input", radio), h("span", {}, title));
+  }
+
   #layers({ layers, default_layer: usual }) {
-    const wanted = layers.includes(this.#store.get("map")) ? this.#store.get("map") : usual;
-    return h(
-      "select",
-      {
-        on: {
-          change: (event) =>
-            this.#store.set({ map: event.target.value === usual ? null : event.target.value }),
-        },
-      },
-      layers.map((name) =>
-        h(
-          "option",
-          { value: name, selected: name === wanted },
-          name === usual ? `${name} (usual)` : name,
-        ),
-      ),
-    );
+    const wanted = this.#store.get("map");
+    const names = layers.map((name) => [name, name === usual ? `${name} (usual)` : name]);
+    const take = (name) => this.#store.set({ map: name === usual ? null : name });
+    return chooser("Layer", names, layers.includes(wanted) ? wanted : usual, take);
   }
 
   /** On a segmenter's picture a click asks for the reasons of one pixel. */
@@ -143,12 +113,11 @@ class Explain {
 
   async #explain(question, signal) {
     this.#result.classList.add("waiting");
-    if (!this.#result.hasChildNodes())
-      this.#result.append(h("p", { class: "muted" }, "Asking the model…"));
+    if (!this.#result.hasChildNodes()) this.#result.append(quiet("Asking the model…"));
     try {
-      const { data: picture } = await recall({ ...question, accept: "image/png" }, "blob", signal);
+      const { data: drawn } = await recall({ ...question, accept: "image/png" }, "blob", signal);
       signal.throwIfAborted();
-      const figureOf = this.#show(picture);
+      const figureOf = this.#show(drawn);
       const { data } = await recall({ ...question, accept: "application/json" }, "json", signal);
       signal.throwIfAborted();
       if (data.degenerate) this.#stage.clear();
@@ -220,30 +189,18 @@ class Explain {
 
   /** Lay the picture over the one on the stage; of a sound it is returned, to be shown below. */
   #show(blob) {
-    const url = URL.createObjectURL(blob);
-    const image = h("img", { src: url, alt: "", on: { load: () => URL.revokeObjectURL(url) } });
     if (this.#store.get("given").kind === "image") {
-      this.#stage.shown.cover(image, this.#opacity.value / 100);
+      this.#stage.shown.cover(picture(blob, { alt: "" }), this.#opacity.value / 100);
       return null;
     }
-    image.className = "sheet";
-    image.alt = "The spectrogram, glowing where the model listens";
-    return h(
-      "figure",
-      {},
-      h(
-        "div",
-        { class: "sideways", tabindex: 0, role: "region", "aria-label": "Where the model listens" },
-        image,
-      ),
-    );
+    const alt = "The spectrogram, glowing where the model listens";
+    return scroller("Where the model listens", "sideways", picture(blob, { alt, class: "sheet" }));
   }
 
   #where() {
     if (this.#store.get("ready").task !== "image-segmentation") return null;
     const at = this.#store.get("at");
-    if (!at)
-      return h("p", { class: "muted" }, "For the reasons of one pixel, click it on the picture.");
+    if (!at) return quiet("For the reasons of one pixel, click it on the picture.");
     return h(
       "div",
       { class: "row" },
@@ -258,27 +215,13 @@ class Explain {
 }
 
 function told(data, { given }) {
-  const { label, probability, peak } = data;
-  announce(
-    `${METHODS[data.method]?.[0] ?? data.method} for ${label}: ${data.degenerate ? data.reason : "shown"}`,
-  );
-  const strongest =
-    peak &&
-    (given.kind === "sound"
-      ? `at ${seconds(peak.time_s)}`
-      : `at ${Math.round(peak.x)}, ${Math.round(peak.y)}`);
-  const facts = [
-    ["strongest", strongest ?? "nowhere"],
-    ["map", `${volume(data.shape)} cells`],
-    ["values", `${figure(data.minimum)} to ${figure(data.maximum)}`],
-    data.channels_used &&
-      data.channels_used !== data.channels && [
-        "channels",
-        `${data.channels_used} of ${data.channels}`,
-      ],
-    ["runs", data.runs],
-    ["time", ms(data.timing.total_ms)],
-  ];
+  const { label, probability, peak, channels, channels_used: used } = data;
+  const title = METHODS[data.method]?.[0] ?? data.method;
+  announce(`${title} for ${label}: ${data.degenerate ? data.reason : "shown"}`);
+  const at =
+    given.kind === "sound"
+      ? ({ time_s: time }) => `at ${seconds(time)}`
+      : ({ x, y }) => `at ${Math.round(x)}, ${Math.round(y)}`;
   return h(
     "div",
     { class: "stack tight" },
@@ -290,13 +233,14 @@ function told(data, { given }) {
       h("span", { class: "muted" }, percent(probability)),
     ),
     data.degenerate ? h("p", { class: "caution" }, `This map says nothing: ${data.reason}.`) : null,
-    h(
-      "dl",
-      { class: "facts-row" },
-      facts
-        .filter(Boolean)
-        .map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, String(value)))),
-    ),
+    facts([
+      ["strongest", peak ? at(peak) : "nowhere"],
+      ["map", `${volume(data.shape)} cells`],
+      ["values", `${figure(data.minimum)} to ${figure(data.maximum)}`],
+      used && used !== channels && ["channels", `${used} of ${channels}`],
+      ["runs", data.runs],
+      ["time", ms(data.timing.total_ms)],
+    ]),
   );
 }
 

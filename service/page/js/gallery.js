@@ -1,6 +1,7 @@
 // The same question asked in several ways, as pictures side by side.
 
 import { h } from "./dom.js";
+import { picture } from "./parts.js";
 import { showProblem } from "./problem.js";
 import { recall } from "./server.js";
 
@@ -36,11 +37,6 @@ function card({ title, chosen, pick }) {
     place,
     h("span", {}, title),
   );
-  const show = (blob) => {
-    const url = URL.createObjectURL(blob);
-    place.replaceChildren(
-      h("img", { src: url, alt: "", on: { load: () => URL.revokeObjectURL(url) } }),
-    );
-  };
+  const show = (blob) => place.replaceChildren(picture(blob, { alt: "" }));
   return { element, show };
 }

@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 import { percent, seconds } from "./format.js";
 import { spanColor } from "./legend.js";
+import { picture, scroller, table } from "./parts.js";
 import { layersOf } from "./table.js";
 import { recall } from "./server.js";
 
@@ -25,37 +26,16 @@ export function windows({ segments, duration_s }, store, recording) {
     segments.length > 1 ? (segments.find((one) => one.start_s === start) ?? segments[0]) : null,
   );
   if (segments.length < 2) return null;
-  const rows = segments.map((one) =>
-    h(
-      "tr",
-      {},
-      h("td", {}, `${seconds(one.start_s)} to ${seconds(one.end_s)}`),
-      h("td", {}, said(one)),
-      h("td", {}, one.silent ? "" : percent(one.predictions[0].probability)),
-    ),
-  );
+  const rows = segments.map((one) => [
+    `${seconds(one.start_s)} to ${seconds(one.end_s)}`,
+    said(one),
+    one.silent ? "" : percent(one.predictions[0].probability),
+  ]);
   return h(
     "details",
     {},
     h("summary", {}, `${segments.length} windows`),
-    h(
-      "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Windows" },
-      h(
-        "table",
-        {},
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            ["window", "class", "probability"].map((name) => h("th", { scope: "col" }, name)),
-          ),
-        ),
-        h("tbody", {}, rows),
-      ),
-    ),
+    table("Windows", ["window", "class", "probability"], rows),
   );
 }
 
@@ -73,21 +53,12 @@ export async function heard(store, signal) {
     parameters: { layer: layer.name, start_s: start, version },
   };
   const { data } = await recall(question, "blob", signal);
-  const url = URL.createObjectURL(data);
-  const image = h("img", {
-    src: url,
-    alt: `What ${layer.name} makes of this window: time from left to right`,
-    class: "sheet",
-    on: { load: () => URL.revokeObjectURL(url) },
-  });
+  const alt = `What ${layer.name} makes of this window: time from left to right`;
+  const sheet = picture(data, { alt, class: "sheet" });
   return h(
     "figure",
     {},
     h("figcaption", {}, "What the network hears, from ", seconds(start ?? 0), " on"),
-    h(
-      "div",
-      { class: "sideways", tabindex: 0, role: "region", "aria-label": "What the network hears" },
-      image,
-    ),
+    scroller("What the network hears", "sideways", sheet),
   );
 }

@@ -3,6 +3,7 @@
 import { actions, fileName } from "./actions.js";
 import { h } from "./dom.js";
 import { figure, volume } from "./format.js";
+import { chooser, picture, quiet, scroller } from "./parts.js";
 import { recall } from "./server.js";
 import { layersOf } from "./table.js";
 
@@ -21,61 +22,42 @@ async function refresh(body, store, signal) {
   const convolutions = layers.filter(
     (layer) => layer.parameters && layer.kernel && layer.op.includes("Conv"),
   );
-  if (!convolutions.length)
-    return body.replaceChildren(
-      h("p", {}, "This model has no convolution with weights of its own."),
-    );
+  if (!convolutions.length) {
+    return body.replaceChildren(quiet("This model has no convolution with weights of its own."));
+  }
+  const wanted = store.get("layer");
   const layer =
-    convolutions.find(({ name, module }) => [name, module].includes(store.get("layer"))) ??
-    convolutions[0];
-  const choice = h(
-    "label",
-    {},
-    "Layer",
-    h(
-      "select",
-      { on: { change: (event) => store.set({ layer: event.target.value }) } },
-      convolutions.map(({ name }) =>
-        h("option", { value: name, selected: name === layer.name }, name),
-      ),
-    ),
-  );
+    convolutions.find(({ name, module }) => [name, module].includes(wanted)) ?? convolutions[0];
+  const names = convolutions.map(({ name }) => [name, name]);
+  const choice = chooser("Layer", names, layer.name, (name) => store.set({ layer: name }));
   const channels = layer.shape[0] > MOST ? `0-${MOST - 1}` : null;
   const question = {
     path: `v1/models/${ready.name}/kernels`,
     parameters: { layer: layer.name, channels, version },
     accept: "image/png",
   };
-  const [picture, { data }] = await Promise.all([
+  const [{ data: drawn }, { data }] = await Promise.all([
     recall(question, "blob", signal),
     recall({ ...question, accept: "application/json" }, "json", signal),
   ]);
   signal.throwIfAborted();
-  const url = URL.createObjectURL(picture.data);
-  const image = h("img", {
-    src: url,
-    alt: `The filters of ${layer.name}`,
-    class: "kernels",
-    on: { load: () => URL.revokeObjectURL(url) },
-  });
-  const file = (end) => fileName([ready.name, layer.name, "kernels"], end);
-  const facts = `${volume(data.shape)}, weights ${figure(data.minimum)} to ${figure(data.maximum)}${channels ? `; the first ${MOST} filters` : ""}`;
+  const image = picture(drawn, { alt: `The filters of ${layer.name}`, class: "kernels" });
+  const range = `weights ${figure(data.minimum)} to ${figure(data.maximum)}`;
+  const part = channels ? `; the first ${MOST} filters` : "";
   body.replaceChildren(
     h("div", { class: "tools" }, choice),
-    h("p", { class: "muted" }, facts),
-    h("div", { class: "sideways", tabindex: 0, role: "region", "aria-label": "Filters" }, image),
-    actions({ ...question, accept: "*/*" }, null, [
-      { label: "Save PNG", name: file("png"), question },
-      {
-        label: "Save npy",
-        name: file("npy"),
-        question: { ...question, accept: "application/x-npy" },
-      },
-      {
-        label: "Save JSON",
-        name: file("json"),
-        question: { ...question, accept: "application/json" },
-      },
-    ]),
+    quiet(`${volume(data.shape)}, ${range}${part}`),
+    scroller("Filters", "sideways", image),
+    takeaways(question, ready, layer),
   );
+}
+
+function takeaways(question, ready, layer) {
+  const file = (end) => fileName([ready.name, layer.name, "kernels"], end);
+  const as = (accept) => ({ ...question, accept });
+  return actions(as("*/*"), null, [
+    { label: "Save PNG", name: file("png"), question },
+    { label: "Save npy", name: file("npy"), question: as("application/x-npy") },
+    { label: "Save JSON", name: file("json"), question: as("application/json") },
+  ]);
 }

@@ -2,6 +2,7 @@
 
 import { choose, h, walkable } from "./dom.js";
 import { percent, short, volume } from "./format.js";
+import { track } from "./parts.js";
 
 export class LayerList {
   #filter = h("input", {
@@ -87,13 +88,6 @@ function row(layer, i, rate) {
     ),
   );
 }
-
-const track = (share) =>
-  h(
-    "span",
-    { class: "track", "aria-hidden": "true" },
-    h("span", { class: "fill", style: { "--share": share } }),
-  );
 
 /** Return how much of the input one cell sees. */
 export function sees({ receptive_field: field, sees: share }, rate) {

@@ -2,58 +2,61 @@
 
 import { h } from "./dom.js";
 import { percent, seconds } from "./format.js";
+import { table, track } from "./parts.js";
 
 const LARGEST_PX = 1600;
+// How opaque a mask is at first, in percent.
+const USUAL = 60;
 
 /** Lay the mask over the picture and return its legend, with a switch for each class. */
 export async function legend(data, picture, signal) {
   const mask = await Mask.read(data);
   signal.throwIfAborted();
-  const opacity = h("input", { type: "range", min: 0, max: 100, value: 60, id: "mask-opacity" });
-  opacity.addEventListener("input", () => picture.fade(opacity.value / 100));
-  picture.cover(mask.canvas, 0.6);
-  const under = h(
-    "p",
-    { class: "muted under" },
-    "Point at the picture to see what a pixel is taken for.",
-  );
-  const stop = picture.point(
-    "pointermove",
-    ({ x, y }) => (under.textContent = `Here: ${mask.at(x, y) ?? "nothing"}`),
-  );
-  signal.addEventListener("abort", stop);
-  const rows = data.classes.map((one) => {
-    const box = h("input", {
-      type: "checkbox",
-      checked: true,
-      on: { change: (event) => mask.show(one, event.target.checked) },
-    });
-    return h(
-      "li",
-      {},
-      h(
-        "label",
-        {},
-        box,
-        h("span", { class: "swatch", style: { "--color": css(one.color) } }),
-        h("span", { class: "name" }, one.label),
-        h(
-          "span",
-          { class: "track", "aria-hidden": "true" },
-          h("span", { class: "fill", style: { "--share": one.share, "--color": css(one.color) } }),
-        ),
-        h("span", { class: "number" }, percent(one.share)),
-      ),
-    );
+  picture.cover(mask.canvas, USUAL / 100);
+  const fade = (event) => picture.fade(event.target.value / 100);
+  const opacity = h("input", {
+    type: "range",
+    min: 0,
+    max: 100,
+    value: USUAL,
+    on: { input: fade },
   });
+  const under = h("p", { class: "muted under" }, "Point at the picture to see a pixel's class.");
+  const stop = picture.point("pointermove", ({ x, y }) => {
+    under.textContent = `Here: ${mask.at(x, y) ?? "nothing"}`;
+  });
+  signal.addEventListener("abort", stop);
   return h(
     "div",
     { class: "stack" },
-    h("label", { class: "slider", for: "mask-opacity" }, "Opacity of the mask", opacity),
-    h("ul", { class: "legend", "aria-label": "Classes in the picture" }, rows),
+    h("label", { class: "slider" }, "Opacity of the mask", opacity),
+    h(
+      "ul",
+      { class: "legend", "aria-label": "Classes in the picture" },
+      data.classes.map((one) => row(one, mask)),
+    ),
     under,
   );
 }
+
+function row(one, mask) {
+  const show = (event) => mask.show(one, event.target.checked);
+  return h(
+    "li",
+    {},
+    h(
+      "label",
+      {},
+      h("input", { type: "checkbox", checked: true, on: { change: show } }),
+      swatch(css(one.color)),
+      h("span", { class: "name" }, one.label),
+      track(one.share, css(one.color)),
+      h("span", { class: "number" }, percent(one.share)),
+    ),
+  );
+}
+
+const swatch = (color) => h("span", { class: "swatch", style: { "--color": color } });
 
 const css = (color) => `rgb(${color.join(" ")})`;
 
@@ -121,36 +124,19 @@ export const spanColor = (index) => SPAN_COLORS[index % SPAN_COLORS.length];
 
 /** Lay the spans over the sound and return their legend. */
 export function soundLegend(data, recording) {
-  recording.span(
-    data.segments.map((span) => ({ ...span, color: spanColor(span.class_index) })),
-    data.duration_s,
-  );
-  const rows = data.classes.map((one) =>
+  const spans = data.segments.map((span) => ({ ...span, color: spanColor(span.class_index) }));
+  recording.span(spans, data.duration_s);
+  const rows = data.classes.map(({ label, class_index: index, seconds: lasting, share }) =>
     h(
       "li",
       {},
-      h("span", { class: "swatch", style: { "--color": spanColor(one.class_index) } }),
-      h("span", { class: "name" }, one.label),
-      h(
-        "span",
-        { class: "track", "aria-hidden": "true" },
-        h("span", {
-          class: "fill",
-          style: { "--share": one.share, "--color": spanColor(one.class_index) },
-        }),
-      ),
-      h("span", { class: "number" }, `${seconds(one.seconds)} · ${percent(one.share)}`),
+      swatch(spanColor(index)),
+      h("span", { class: "name" }, label),
+      track(share, spanColor(index)),
+      h("span", { class: "number" }, `${seconds(lasting)} · ${percent(share)}`),
     ),
   );
-  const times = data.segments.map((span) =>
-    h(
-      "tr",
-      {},
-      h("td", {}, seconds(span.start_s)),
-      h("td", {}, seconds(span.end_s)),
-      h("td", {}, span.label),
-    ),
-  );
+  const times = spans.map(({ start_s, end_s, label }) => [seconds(start_s), seconds(end_s), label]);
   return h(
     "div",
     { class: "stack" },
@@ -158,21 +144,8 @@ export function soundLegend(data, recording) {
     h(
       "details",
       {},
-      h("summary", {}, `${data.segments.length} spans`),
-      h(
-        "table",
-        {},
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            ["from", "to", "class"].map((name) => h("th", { scope: "col" }, name)),
-          ),
-        ),
-        h("tbody", {}, times),
-      ),
+      h("summary", {}, `${spans.length} spans`),
+      table("Spans", ["from", "to", "class"], times),
     ),
   );
 }

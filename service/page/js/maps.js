@@ -7,6 +7,7 @@ import { percent, short, volume } from "./format.js";
 import { sees } from "./layerlist.js";
 import { Loupe } from "./loupe.js";
 import { readNpy } from "./npy.js";
+import { chooser, facts } from "./parts.js";
 import { recall } from "./server.js";
 import { Tiles } from "./tiles.js";
 import { vector } from "./vector.js";
@@ -75,10 +76,8 @@ export class Maps {
     for (const part of [this.#tools, this.#tiles.element, this.#loupe.element]) part.hidden = flat;
     this.#one.hidden = !flat;
     const left = layer.shape[0] - map.shape[0];
-    this.#note.textContent =
-      left > 0
-        ? `The first ${map.shape[0]} of ${layer.shape[0]} channels; the command below can ask for others.`
-        : "";
+    const some = `The first ${map.shape[0]} of ${layer.shape[0]} channels`;
+    this.#note.textContent = left > 0 ? `${some}; the command below can ask for others.` : "";
     if (flat) {
       this.#tiles.map = null;
       this.#one.replaceChildren(vector(map.values, this.#store.get("ready").labels));
@@ -103,97 +102,61 @@ async function fetchMap({ name, shape }, { given, ready, version, start }, signa
   return readNpy((await recall(question, "arrayBuffer", signal)).data);
 }
 
-function factsOf(layer, { sample_rate_hz }) {
-  const {
-    name,
-    op,
-    shape,
-    kernel,
-    stride,
-    padding,
-    dilation,
-    groups,
-    parameters,
-    macs,
-    macs_share,
-    sees: share,
-  } = layer;
-  const size = (sides) => sides.join(" × ");
-  const facts = [
-    ["volume", volume(shape)],
-    kernel && [
-      "window",
-      [
-        size(kernel),
-        `stride ${size(stride ?? [1])}`,
-        padding?.some(Boolean) && `padding ${[...new Set(padding)].join(", ")}`,
-        dilation?.some((one) => one > 1) && `dilation ${size(dilation)}`,
-        groups > 1 && `${groups} groups`,
-      ]
-        .filter(Boolean)
-        .join(", "),
-    ],
-    [
-      "one cell",
-      `${sees(layer, sample_rate_hz)}${share && share < 1 ? ` (${percent(share)} of the input)` : ""}`,
-    ],
-    parameters && ["parameters", short(parameters)],
-    macs && ["multiply-adds", `${short(macs)}${macs_share ? ` (${percent(macs_share)})` : ""}`],
-  ];
+function factsOf(layer, { sample_rate_hz: rate }) {
+  const { name, op, shape, kernel, parameters, macs, macs_share: cost, sees: share } = layer;
+  const part = share && share < 1 ? ` (${percent(share)} of the input)` : "";
   return h(
     "div",
     {},
     h("h3", { class: "mono" }, name, h("span", { class: "op" }, op)),
-    h(
-      "dl",
-      { class: "facts-row" },
-      facts
-        .filter(Boolean)
-        .map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value))),
-    ),
+    facts([
+      ["volume", volume(shape)],
+      kernel && ["window", windowOf(layer)],
+      ["one cell", sees(layer, rate) + part],
+      parameters && ["parameters", short(parameters)],
+      macs && ["multiply-adds", short(macs) + (cost ? ` (${percent(cost)})` : "")],
+    ]),
   );
+}
+
+function windowOf({ kernel, stride, padding, dilation, groups }) {
+  const size = (sides) => sides.join(" × ");
+  const words = [
+    size(kernel),
+    `stride ${size(stride ?? [1])}`,
+    padding?.some(Boolean) && `padding ${[...new Set(padding)].join(", ")}`,
+    dilation?.some((one) => one > 1) && `dilation ${size(dilation)}`,
+    groups > 1 && `${groups} groups`,
+  ];
+  return words.filter(Boolean).join(", ");
 }
 
 function tools(look, redraw) {
   const pick = (name, label, options) =>
-    h(
-      "label",
-      {},
-      label,
-      h(
-        "select",
-        {
-          on: {
-            change: (event) => {
-              look[name] = event.target.value;
-              redraw();
-            },
-          },
-        },
-        options.map(([value, text]) => h("option", { value }, text)),
-      ),
-    );
+    chooser(label, options, look[name], (value) => {
+      look[name] = value;
+      redraw();
+    });
   const size = h("input", { type: "range", min: 40, max: 320, step: 8, value: look.size });
   size.addEventListener("input", () => {
     look.size = Number(size.value);
     redraw();
   });
+  const scales = [
+    ["shared", "one for all"],
+    ["channel", "each its own"],
+  ];
+  const orders = [
+    ["number", "by number"],
+    ["strength", "strongest first"],
+  ];
+  const colors = MAPS.map((name) => [name, name]);
   return h(
     "div",
     { class: "tools" },
-    pick("scale", "Scale", [
-      ["shared", "one for all"],
-      ["channel", "each its own"],
-    ]),
-    pick(
-      "map",
-      "Colours",
-      MAPS.map((name) => [name, name]),
-    ),
-    pick("order", "Order", [
-      ["number", "by number"],
-      ["strength", "strongest first"],
-    ]),
+    pick("scale", "Scale", scales),
+    pick("map", "Colours", colors),
+    pick("order", "Order", orders),
     h("label", {}, "Zoom", size),
   );
 }

@@ -5,6 +5,7 @@ import { announce, h } from "./dom.js";
 import { lines } from "./chart.js";
 import { figure, ms, percent } from "./format.js";
 import { takes } from "./models.js";
+import { quiet, table } from "./parts.js";
 import { recall } from "./server.js";
 
 export const stabilityView = {
@@ -17,16 +18,8 @@ export const stabilityView = {
 async function refresh(body, store, signal) {
   const { given, ready, version, start, class: index } = store.all;
   if (!given || takes(ready) !== given.kind)
-    return body.replaceChildren(
-      h("p", { class: "muted" }, "Give it a file, or take a sample, to move it about."),
-    );
-  body.replaceChildren(
-    h(
-      "p",
-      { class: "muted waiting-note" },
-      "The input is being moved, and the model asked again and again…",
-    ),
-  );
+    return body.replaceChildren(quiet("Give it a file, or take a sample, to move it about."));
+  body.replaceChildren(quiet("The input is being moved, and the model asked again and again…"));
   const question = {
     path: `v1/models/${ready.name}/stability`,
     body: given.blob,
@@ -53,11 +46,7 @@ async function refresh(body, store, signal) {
       { class: "charts" },
       groups.map(([transform, curves]) => chart(transform, curves)),
     ),
-    h(
-      "p",
-      { class: "muted" },
-      `${data.runs} runs in ${ms(data.timing.total_ms)}. Hollow red marks: another answer than at rest.`,
-    ),
+    quiet(`${data.runs} runs in ${ms(data.timing.total_ms)}. Hollow red marks: another answer.`),
     actions({ ...question, accept: "*/*" }, given, [
       { label: "Save PNG", name: file("png"), question: { ...question, accept: "image/png" } },
       { label: "Save JSON", name: file("json"), question },
@@ -83,59 +72,29 @@ const consistencies = (curves) =>
 function chart(transform, curves) {
   const series = curves.map(({ variant, consistency, points }) => ({
     name: `${variant ?? transform}: ${percent(consistency)} the same`,
-    points: points
-      .filter(({ probability }) => probability !== null)
-      .map(({ amount, probability, agrees, label }) => ({
-        x: amount,
-        y: probability,
-        marked: agrees === false || (typeof agrees === "number" && agrees < 0.5),
-        title: `${figure(amount)}: ${label}, ${percent(probability)}`,
-      })),
+    points: points.filter(({ probability }) => probability !== null).map(placed),
   }));
   const rows = curves.flatMap(({ variant, points }) =>
-    points.map(({ amount, probability, label, agrees }) =>
-      h(
-        "tr",
-        {},
-        [
-          variant ?? transform,
-          figure(amount),
-          probability === null ? "none" : percent(probability),
-          label,
-          typeof agrees === "number" ? percent(agrees) : agrees ? "yes" : "no",
-        ].map((text) => h("td", {}, text)),
-      ),
-    ),
+    points.map((point) => numbers(variant ?? transform, point)),
   );
+  const names = ["move", "amount", "probability", "answer", "same"];
   return h(
     "figure",
     { class: "card" },
     h("figcaption", {}, h("strong", {}, transform), ` in ${curves[0].unit}`),
     lines(series, `${transform}: ${series.map(({ name }) => name).join("; ")}`),
-    h(
-      "details",
-      {},
-      h("summary", {}, "Numbers"),
-      h(
-        "div",
-        { class: "scroll", tabindex: 0, role: "region", "aria-label": `${transform}, numbers` },
-        h(
-          "table",
-          {},
-          h(
-            "thead",
-            {},
-            h(
-              "tr",
-              {},
-              ["move", "amount", "probability", "answer", "same"].map((name) =>
-                h("th", { scope: "col" }, name),
-              ),
-            ),
-          ),
-          h("tbody", {}, rows),
-        ),
-      ),
-    ),
+    h("details", {}, h("summary", {}, "Numbers"), table(`${transform}, numbers`, names, rows)),
   );
+}
+
+function placed({ amount, probability, agrees, label }) {
+  const other = agrees === false || (typeof agrees === "number" && agrees < 0.5);
+  const title = `${figure(amount)}: ${label}, ${percent(probability)}`;
+  return { x: amount, y: probability, marked: other, title };
+}
+
+function numbers(move, { amount, probability, label, agrees }) {
+  const same = typeof agrees === "number" ? percent(agrees) : agrees ? "yes" : "no";
+  const likely = probability === null ? "none" : percent(probability);
+  return [move, figure(amount), likely, label, same];
 }
