@@ -73,6 +73,8 @@ class Tap(Part):
     shape: without the batch: (C, H, W), (C, L) or (C,); None for a size that follows the input's.
     stride: input pixels per cell, (vertical, horizontal); None where cells have no place.
     receptive_field: input pixels that one cell can see, (vertical, horizontal).
+    For sounds, horizontal is along the time, in samples, and vertical across the bands of the
+    first spectrogram; 1 where there is none.
     """
 
     name: str
