@@ -111,7 +111,7 @@ def agreement_of(one: Answer, other: Answer) -> Agreement:
     if isinstance(one.content, np.ndarray) and isinstance(other.content, np.ndarray):
         likeliest = [answer.predictions(1)[0].label for answer in (one, other)]
         apart = [abs(float(one.content[i]) - float(other.content[j])) for i, j in shared]
-        return Agreement(likeliest[0] == likeliest[1], None, max(apart, default=None))
+        return Agreement(likeliest[0] == likeliest[1], None, _largest(apart))
     if isinstance(one.content, Spans) and isinstance(other.content, Spans):
         share = _same_time(one.content, other.content, shared)
         return Agreement(share == 1.0, share, None)
@@ -122,7 +122,12 @@ def agreement_of(one: Answer, other: Answer) -> Agreement:
     renamed = _renaming(shared)[masks[1]]
     share = float(np.mean(masks[0] == renamed))
     apart = _apart(one.content, other.content, shared) if same_pixels else []
-    return Agreement(share == 1.0, share, max(apart, default=None))
+    return Agreement(share == 1.0, share, _largest(apart))
+
+
+def _largest(apart: Sequence[float]) -> float | None:
+    """Return the largest, or None if there is none or one is not a number."""
+    return max(apart) if apart and np.isfinite(apart).all() else None
 
 
 def _shared(one: Labels, other: Labels) -> list[tuple[int, int]]:

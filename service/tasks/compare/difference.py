@@ -43,6 +43,12 @@ def difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> Differen
             along, own, others = along + float(a @ b), own + float(a @ a), others + float(b @ b)
     if not isfinite(total):
         return Difference(None, None, None, None)
-    relative = sqrt(squares / own) if own else None if squares else 0.0
-    cosine = along / sqrt(own * others) if own and others else None
-    return Difference(largest, total / flat.size, relative, cosine)
+    cosine = along / sqrt(own * others) if own * others else None
+    return Difference(largest, total / max(flat.size, 1), _ratio(squares, own), cosine)
+
+
+def _ratio(squares: float, own: float) -> float | None:
+    if not squares:
+        return 0.0
+    # the smallest of numbers have squares that are zero
+    return sqrt(squares) / sqrt(own) if own else None

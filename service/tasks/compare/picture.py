@@ -6,7 +6,7 @@ from math import ceil, floor, log10
 import numpy as np
 
 from service.codecs.image import encode_png
-from service.tasks.chart import LINES, ODD, Axes, Canvas, round_numbers
+from service.tasks.chart import LINES, ODD, Axes, Canvas
 from service.tasks.compare.measure import ComparedLayer, Comparison
 from service.tasks.ink import BRIGHT, FAINT, MARGIN_PX, MUTED, font, shorten
 
@@ -17,6 +17,7 @@ _PANEL_PX = (900, 300)
 _LEAST_POWER = -8
 _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "ConvInteger", "MatMulInteger"}
 _NAMED = 3
+_NUMBERED = 20
 _APART_PX = 130
 
 
@@ -38,13 +39,11 @@ def render_comparison(comparison: Comparison) -> bytes:
         (-0.5, max(len(layers), 1) - 0.5),
         (powers[0] - 0.15, powers[-1] + 0.15),
     )
-    named = [(float(power), f"1e{power}") for power in powers]
-    named[0] = (float(powers[0]), "0")
-    axes.draw(canvas, named)
+    named = [(float(power), f"{100 * 10.0**power:g}%") for power in powers]
+    axes.draw(canvas, [(float(powers[0]), "0"), *named[1:]])
     below = axes.top + axes.height
-    for number, name in round_numbers(0, max(len(layers) - 1, 1), most=12):
-        if number == int(number):
-            canvas.text((axes.across(number), below + 5), name, anchor="ma")
+    for number in range(0, len(layers), ceil(len(layers) / _NUMBERED) or 1):
+        canvas.text((axes.across(number), below + 5), str(number), anchor="ma")
     canvas.text((axes.left, below + 24), "layers in the order of the first model")
     _draw_layers(canvas, axes, layers, powers[0])
     return encode_png(np.asarray(canvas.finish()))
@@ -93,7 +92,7 @@ def _name_largest(
         half = font(12).getlength(text) / 2
         middle = min(max(x, axes.left + half + 4), axes.left + axes.width - half - 4)
         canvas.dot((x, y), 5.5, ODD, hollow=True)
-        canvas.text((middle, y + 10), text, BRIGHT, 12, "ma")
+        canvas.text((middle, y - 9), text, BRIGHT, 12, "md")
 
 
 def _write_header(canvas: Canvas, comparison: Comparison, width: int) -> None:

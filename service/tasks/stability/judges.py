@@ -74,7 +74,7 @@ class ClassJudge:
         (output,) = self._run(inputs)
         self._likeliest = int(output.argmax())
         self.followed = self._likeliest if asked is None else asked
-        return Said(float(output[self.followed]), self._likeliest, True)
+        return Said(_number(output[self.followed]), self._likeliest, True)
 
     def run(self, inputs: NDArray[Any]) -> Sequence[NDArray[np.floating]]:
         """Return the probabilities (classes,) of each of the inputs."""
@@ -83,7 +83,7 @@ class ClassJudge:
     def compare(self, output: NDArray[np.floating], sweep: Sweep, amount: float) -> Said:
         """Return what was said of an input, however it was moved."""
         likeliest = int(output.argmax())
-        return Said(float(output[self.followed]), likeliest, likeliest == self._likeliest)
+        return Said(_number(output[self.followed]), likeliest, likeliest == self._likeliest)
 
 
 class MaskJudge:
@@ -131,7 +131,7 @@ class MaskJudge:
     def _mean(self, mask: Mask, where: NDArray[np.bool_]) -> float | None:
         if mask.probabilities is None or not where.any():
             return None
-        return float(mask.probabilities[self.followed][where].mean(dtype=np.float64))
+        return _number(mask.probabilities[self.followed][where].mean(dtype=np.float64))
 
 
 def check_class(asked: int | None, labels: tuple[str, ...]) -> None:
@@ -140,6 +140,10 @@ def check_class(asked: int | None, labels: tuple[str, ...]) -> None:
         raise InvalidParameter(
             f"class_index={asked}: this model has the classes 0-{len(labels) - 1}."
         )
+
+
+def _number(value: np.floating) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _largest(mask: NDArray[np.uint8]) -> int:

@@ -61,7 +61,8 @@ def _facts(stability: Stability, label: str, moves: Moves) -> str:
     if isinstance(stability.curves[0].said[0].agrees, float):
         cells = "pixels" if isinstance(moves, PictureMoves) else "frames"
         return f"share of {cells} that keep their class, moved along; {stability.runs} runs"
-    return f"probability of {label!r}, {stability.probability:.1%} at rest; {stability.runs} runs"
+    at_rest = "" if stability.probability is None else f", {stability.probability:.1%} at rest"
+    return f"probability of {label!r}{at_rest}; {stability.runs} runs"
 
 
 def _draw_panel(
