@@ -38,6 +38,7 @@ FEATURE_MAPS = {
 
 
 OVERLAYS = {"temple-overlay.png": ("street", "temple.jpg")}
+STABILITIES = {"cat-stability.png": ("cifar10", "cat.jpg")}
 
 
 def settings_table() -> str:
@@ -144,7 +145,11 @@ async def fetch_pictures() -> dict[str, bytes]:
         for name, (model, sample) in OVERLAYS.items():
             path = f"/v1/models/{model}/segment?render=overlay"
             overlays[name] = (await post(client, path, sample, headers=as_png)).content
-        return maps | overlays
+        stabilities = {
+            name: (await post(client, f"/v1/models/{model}/stability", sample)).content
+            for name, (model, sample) in STABILITIES.items()
+        }
+        return maps | overlays | stabilities
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ _OWN = {
     "serve": "service.commands.serve:serve",
     "predict": "service.commands.predict:predict",
     "layers": "service.commands.layers:layers",
+    "compare": "service.commands.compare:compare_models",
     "check": "service.commands.check:check",
     "bench": "service.commands.bench:bench",
 }

@@ -1,22 +1,24 @@
-"""Cut a graph at a tensor: the prefix that computes it, as a model of its own."""
+"""Cut a graph at tensors: the prefix that computes them, as a model of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import onnx
 
 from service.graph.facts import Facts
 
 
-def cut_prefix(model: onnx.ModelProto, tensor: str) -> bytes:
-    """Return the serialised model whose only output is the tensor.
+def cut_prefix(model: onnx.ModelProto, *tensors: str) -> bytes:
+    """Return the serialised model whose only outputs are the tensors.
 
-    tensor: any node output, be it an output of the graph or inside it.
-    Only the nodes, weights and inputs that it depends on are kept; `model` is not touched.
+    tensors: any node outputs, be they outputs of the graph or inside it.
+    Only the nodes, weights and inputs that they depend on are kept; `model` is not touched.
     Raises: KeyError if no node makes such a tensor.
     """
-    nodes = _needed_nodes(model.graph, tensor)
-    if not nodes:
-        raise KeyError(tensor)
+    nodes = _needed_nodes(model.graph, tensors)
+    made = {name for node in nodes for name in node.output}
+    for tensor in tensors:
+        if tensor not in made:
+            raise KeyError(tensor)
     read = {name for node in nodes for name in _reads(node)}
     prefix = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
     prefix.functions.extend(model.functions)
@@ -24,12 +26,12 @@ def cut_prefix(model: onnx.ModelProto, tensor: str) -> bytes:
     prefix.graph.node.extend(nodes)
     prefix.graph.initializer.extend(t for t in model.graph.initializer if t.name in read)
     prefix.graph.input.extend(value for value in model.graph.input if value.name in read)
-    prefix.graph.output.append(_output(model, tensor))
+    prefix.graph.output.extend(_outputs(model, tensors))
     return bytes(prefix.SerializeToString())
 
 
-def _needed_nodes(graph: onnx.GraphProto, tensor: str) -> list[onnx.NodeProto]:
-    needed, nodes = {tensor}, []
+def _needed_nodes(graph: onnx.GraphProto, tensors: Iterable[str]) -> list[onnx.NodeProto]:
+    needed, nodes = set(tensors), []
     for node in reversed(graph.node):
         if needed.intersection(node.output):
             needed.update(_reads(node))
@@ -47,15 +49,20 @@ def _reads(node: onnx.NodeProto) -> Iterator[str]:
             yield from (value.name for value in graph.output)
 
 
-def _output(model: onnx.ModelProto, tensor: str) -> onnx.ValueInfoProto:
-    """Return the tensor's declaration, with open sizes where the model does not declare it."""
+def _outputs(model: onnx.ModelProto, tensors: Iterable[str]) -> Iterator[onnx.ValueInfoProto]:
+    """Yield the tensors' declarations, with open sizes where the model does not declare them."""
     declared: dict[str, onnx.ValueInfoProto] = {
         value.name: value for value in [*model.graph.value_info, *model.graph.output]
     }
-    if tensor in declared:
-        return declared[tensor]
-    found = Facts(model).types.get(tensor)
-    if found is None:
-        return onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None)
-    sizes = None if found.shape is None else [None] * len(found.shape)
-    return onnx.helper.make_tensor_value_info(tensor, found.elem_type, sizes)
+    facts = None
+    for tensor in tensors:
+        if tensor in declared:
+            yield declared[tensor]
+            continue
+        facts = facts or Facts(model)
+        found = facts.types.get(tensor)
+        if found is None:
+            yield onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None)
+            continue
+        sizes = None if found.shape is None else [None] * len(found.shape)
+        yield onnx.helper.make_tensor_value_info(tensor, found.elem_type, sizes)

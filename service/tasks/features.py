@@ -15,6 +15,7 @@ from service.graph.prefix import cut_prefix
 from service.graph.sized import at_size
 from service.tasks.kept import Kept, Once
 
+_BETWEEN = "\n"  # the names of tensors that one prefix makes
 Run = Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[Any]]]
 
 
@@ -79,7 +80,9 @@ class FeatureMaps:
         model = Once(read)
         # Nothing here refers to `self`: in a circle, prefixes would outlive an unloaded model.
         self._layers = Once(lambda: describe_layers(at_size(model(), size)))
-        self._prefixes = Kept(lambda tensor: open_prefix(_cut(model(), tensor)), max_prefixes)
+        self._prefixes = Kept(
+            lambda tensors: open_prefix(_cut(model(), *tensors.split(_BETWEEN))), max_prefixes
+        )
 
     def layers(self) -> LayerTable:
         """Return the layer table of the graph."""
@@ -99,6 +102,17 @@ class FeatureMaps:
             raise UnknownLayer(layer, self._taps)
         return self._taps[layer]
 
+    def compute_several(self, layers: Sequence[str], inputs: NDArray[Any]) -> list[FeatureMap]:
+        """Run the item once, up to all of the layers, and return what each made of it.
+
+        They are held at once: ask for no more than there is room for.
+        layers: at least one; they, `inputs` and what is raised are as for `compute`.
+        """
+        taps = [self.tap(layer) for layer in layers]
+        run = self._prefixes(_BETWEEN.join(tap.name for tap in taps))
+        values = run({self._input: inputs})
+        return [FeatureMap(tap, values[tap.name][0].astype(np.float32)) for tap in taps]
+
     def compute(self, layer: str, inputs: NDArray[Any]) -> FeatureMap:
         """Run the picture or window up to the layer and return what it made of it.
 
@@ -111,12 +125,12 @@ class FeatureMaps:
         return FeatureMap(tap, values[0].astype(np.float32))
 
 
-def _cut(model: onnx.ModelProto, tensor: str) -> bytes:
+def _cut(model: onnx.ModelProto, *tensors: str) -> bytes:
     try:
-        return cut_prefix(model, tensor)
+        return cut_prefix(model, *tensors)
     except KeyError as error:
         raise ModelNotReady(
-            f"The manifest lists the layer {tensor!r}, but the graph has no such tensor."
+            f"The manifest lists the layer {error.args[0]!r}, but the graph has no such tensor."
         ) from error
 
 

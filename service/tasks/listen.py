@@ -123,6 +123,10 @@ class Listener:
         )
         return heard, timing
 
+    def run_windows(self, windows: Waveform, alone: bool) -> Outputs:
+        """Return what the model says of windows (N, window_samples), silent or not."""
+        return self._run(windows, alone)
+
     def model_input(self, data: bytes) -> Waveform:
         """Return the first window (window_samples,); raises what decoding a sound raises."""
         blocks = open_sound(data, self.limits).blocks(self.spec.sample_rate_hz)

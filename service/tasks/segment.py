@@ -142,6 +142,10 @@ class Segmenter:
         _, prepared = self.prepare(question)
         return self.run([prepared], True)[0]
 
+    def run_inputs(self, inputs: Pixels, alone: bool) -> Output:
+        """Return what the model says of inputs (N, H, W, C), as `model_input` makes them."""
+        return self._run(inputs, alone)
+
     def model_input(self, data: bytes) -> Pixels:
         """Return the picture as one model input (H, W, C) uint8.
 
