@@ -12,6 +12,7 @@ _OWN = {
     "predict": "service.commands.predict:predict",
     "layers": "service.commands.layers:layers",
     "check": "service.commands.check:check",
+    "add": "service.commands.add:add",
     "bench": "service.commands.bench:bench",
 }
 _GROUP = "convscope.commands"

@@ -11,11 +11,10 @@ from service.graph.cells import Cells
 from service.graph.costs import has_weights, learned, multiply_accumulates
 from service.graph.facts import Facts, TensorType
 from service.graph.ops import Step, gathers_bands, see_through
+from service.graph.path import data_path, reads
 from service.graph.sight import PLACES, Sight, View
 from service.graph.windows import read_windows
 
-# They measure a tensor; what they give is not its content.
-_SHAPE_ARITHMETIC = {"Shape", "Size"}
 _CHANNELS = {1, 3, 4}
 
 
@@ -107,22 +106,11 @@ class _Walk:
 
     def data_path(self) -> list[onnx.NodeProto]:
         """Return the nodes between the inputs and the outputs, in the order of the graph."""
-        needed = {value.name for value in self._graph.output}
-        backward = []
-        for node in reversed(self._graph.node):
-            if needed.intersection(node.output):
-                needed.update(node.input)
-                backward.append(node)
-        reached, path = set(self.sights), []
-        for node in reversed(backward):
-            if reached.intersection(node.input) and node.op_type not in _SHAPE_ARITHMETIC:
-                reached.update(node.output)
-                path.append(node)
-        return path
+        return data_path(self._graph, set(self.sights))
 
     def pass_node(self, node: onnx.NodeProto) -> Iterator[Layer]:
         """Go on to the node's outputs and yield a row for each that is a tap."""
-        sources = [name for name in node.input if name in self.sights]
+        sources = [name for name in reads(node) if name in self.sights]
         step = Step(node, self._facts, [self.sights[n] for n in sources], sources)
         sight, weightless = see_through(step), gathers_bands(step)
         behind = not self._behind_weights.isdisjoint(sources)

@@ -1,10 +1,9 @@
 """Cut a graph at a tensor: the prefix that computes it, as a model of its own."""
 
-from collections.abc import Iterator
-
 import onnx
 
 from service.graph.facts import Facts
+from service.graph.path import needed_nodes, reads
 
 
 def cut_prefix(model: onnx.ModelProto, tensor: str) -> bytes:
@@ -14,10 +13,10 @@ def cut_prefix(model: onnx.ModelProto, tensor: str) -> bytes:
     Only the nodes, weights and inputs that it depends on are kept; `model` is not touched.
     Raises: KeyError if no node makes such a tensor.
     """
-    nodes = _needed_nodes(model.graph, tensor)
+    nodes = needed_nodes(model.graph, {tensor})
     if not nodes:
         raise KeyError(tensor)
-    read = {name for node in nodes for name in _reads(node)}
+    read = {name for node in nodes for name in reads(node)}
     prefix = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
     prefix.functions.extend(model.functions)
     prefix.graph.name = model.graph.name
@@ -26,25 +25,6 @@ def cut_prefix(model: onnx.ModelProto, tensor: str) -> bytes:
     prefix.graph.input.extend(value for value in model.graph.input if value.name in read)
     prefix.graph.output.append(_output(model, tensor))
     return bytes(prefix.SerializeToString())
-
-
-def _needed_nodes(graph: onnx.GraphProto, tensor: str) -> list[onnx.NodeProto]:
-    needed, nodes = {tensor}, []
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            needed.update(_reads(node))
-            nodes.append(node)
-    return nodes[::-1]
-
-
-def _reads(node: onnx.NodeProto) -> Iterator[str]:
-    """Yield the names that a node reads, those read by graphs inside it too."""
-    yield from filter(None, node.input)
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            for inner in graph.node:
-                yield from _reads(inner)
-            yield from (value.name for value in graph.output)
 
 
 def _output(model: onnx.ModelProto, tensor: str) -> onnx.ValueInfoProto:
