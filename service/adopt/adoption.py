@@ -88,7 +88,8 @@ def adopt(source: Source, asked: Asked, placement: Placement) -> Adopted:
     model, done, tensors = composer.first_that_holds(batch, inputs, expected)
     kept = done.batch or len(inputs)
     name = tensors[0][0].name
-    write_shapes(model, inputs[: done.batch or 1], source.path.name)
+    if None not in side.spec.input_shape[1:]:
+        write_shapes(model, inputs[:kept], source.path.name)
     taps = find_taps(model, side.spec)
     return Adopted(
         source,

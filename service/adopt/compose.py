@@ -57,6 +57,8 @@ def compose(
     return whole
 
 
+# Operators with outputs that are for training, or for their opposite.
+_EXTRAS = {"BatchNormalization", "Dropout", "LayerNormalization", "MaxPool"}
 _AXES = ("batch", "height", "width", "channels")
 
 
@@ -77,6 +79,9 @@ def _only(model: onnx.ModelProto, output: str) -> onnx.ModelProto:
     weights = [tensor for tensor in whole.graph.initializer if tensor.name in read]
     kept = [value for value in whole.graph.output if value.name == output]
     _replace(whole.graph.node, nodes)
+    for node in whole.graph.node:
+        while node.op_type in _EXTRAS and len(node.output) > 1 and node.output[-1] not in read:
+            node.output.pop()
     _replace(whole.graph.initializer, weights)
     _replace(whole.graph.output, kept)
     return whole

@@ -15,10 +15,9 @@ from service.runtime import open_session
 def write_shapes(model: onnx.ModelProto, inputs: NDArray[Any], shown_as: str) -> None:
     """Note the shapes in the model that its operators do not tell of themselves.
 
-    inputs: one item, or as many as the graph's fixed batch has.
+    inputs: as many items as its fixed batch has; if that is open, at least two.
     """
-    given = model.graph.input[0]
-    facts = Facts(model)
+    given, facts = model.graph.input[0], Facts(model)
     way = data_path(model.graph, {given.name})
     names = [name for node in way for name in node.output if name and not _known(facts, name)]
     if not names:
@@ -29,13 +28,24 @@ def write_shapes(model: onnx.ModelProto, inputs: NDArray[Any], shown_as: str) ->
     exposed.graph.output.extend(onnx.ValueInfoProto(name=n) for n in names if n not in outputs)
     session = open_session(bytes(exposed.SerializeToString()), shown_as, ON_CPU)
     is_open = given.type.tensor_type.shape.dim[0].HasField("dim_param")
-    for name, values in session.run({given.name: inputs}).items():
-        if name in names and values.dtype.kind in "fiub":
-            shape: list[int | str] = list(values.shape)
-            if is_open and shape and shape[0] == len(inputs):
-                shape[0] = "batch"
+    found = session.run({given.name: inputs})
+    other = session.run({given.name: inputs[:1]}) if is_open else found
+    for name in names:
+        values, fewer = found[name], other[name]
+        if values.dtype.kind in "fiub" and values.ndim == fewer.ndim:
             kind = helper.np_dtype_to_tensor_dtype(values.dtype)
+            shape = _common(values.shape, fewer.shape)
             model.graph.value_info.append(helper.make_tensor_value_info(name, kind, shape))
+
+
+def _common(shape: tuple[int, ...], other: tuple[int, ...]) -> list[int | str | None]:
+    """Return the sizes that do not depend on how many items there are; `batch` for the first axis.
+
+    >>> _common((3, 6, 8), (1, 2, 8))
+    ['batch', None, 8]
+    """
+    pairs = enumerate(zip(shape, other, strict=True))
+    return [own if own == there else None if axis else "batch" for axis, (own, there) in pairs]
 
 
 def _known(facts: Facts, name: str) -> bool:

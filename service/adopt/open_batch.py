@@ -22,14 +22,15 @@ def open_batch(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
         if node.op_type != "Reshape" or len(node.input) < 2 or node.input[1] not in values:
             continue
         wanted = values[node.input[1]]
-        keeps_zero = any(a.name == "allowzero" and a.i for a in node.attribute)
         from_batch = facts.size(node.input[0], 0) in (size, None)
-        if wanted.size and wanted[0] == size and from_batch and not keeps_zero:
+        if wanted.size and wanted[0] == size and from_batch and 0 not in wanted:
             name = f"{node.output[0]}_shape"
             graph.initializer.append(
                 numpy_helper.from_array(np.array([0, *wanted[1:]], np.int64), name)
             )
             node.input[1] = name
+            for attribute in (a for a in node.attribute if a.name == "allowzero"):
+                attribute.i = 0
     return opened
 
 

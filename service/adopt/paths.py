@@ -30,7 +30,7 @@ _BETWEEN = {"DequantizeLinear", "QuantizeLinear", "Transpose", "Identity", "Cast
 # They change the form of what they are given, not what it is.
 _INHERITS = {"QuantizeLinear", "DequantizeLinear", "Cast", "Identity"}
 _SCOPES = "pkg.torch.onnx.name_scopes"
-_QUANTISED = re.compile(r"(_quantized|_quant|_DequantizeLinear_Output|_QuantizeLinear_Output)$")
+_QUANTISED = re.compile(r"(_quantized|_quant|_(Deq|Q)uantizeLinear(_(In|Out)put)?)$")
 _WEIGHT_SUFFIX = re.compile(
     r"([._/](weight|kernel|gamma|scale|filter|weights|depthwise_kernel|pointwise_kernel|bn_scale)"
     r"|[._/][wsW]_?\d?|/ReadVariableOp(_\d+)?|/read|__\d+|:\d+)+$"
@@ -114,7 +114,7 @@ def _of_scoped_name(name: str, op: str) -> str:
     if "/" not in name or not parts:
         return ""
     last = re.sub(r"(__\d+|:\d+|_output_\d+|_\d+)+$", "", parts[-1])
-    if last.lower() in (op.lower(), *_TF_OPS):
+    if last.lower() in (op.lower(), op.lower().removeprefix("qlinear").removeprefix("q"), *_TF_OPS):
         parts.pop()
     else:
         parts[-1] = re.sub(r"(:\d+|__\d+)+$", "", parts[-1])

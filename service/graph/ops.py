@@ -7,7 +7,7 @@ from functools import partial
 import onnx
 
 from service.contract.geometry import Window
-from service.graph.cells import Cells
+from service.graph.cells import Cells, Sources
 from service.graph.facts import Facts
 from service.graph.resampling import RESAMPLINGS, read_resampling
 from service.graph.sight import PLACES, Sight, View, behind_unknown, meet
@@ -287,6 +287,29 @@ def _shifted(sight: Sight, axis: int, skipped: int, stride: int = 1) -> Sight:
     return sight.change(letter, sight.along(letter).moved(move))
 
 
+def _space_to_depth(step: Step) -> Sight:
+    """Squares of cells become channels of one cell."""
+    side = attributes(step.node)["blocksize"]
+    return _by_squares(step, lambda cell: (cell * side, cell * side + side - 1), advance=side)
+
+
+def _depth_to_space(step: Step) -> Sight:
+    """Channels of one cell become a square of cells."""
+    side = attributes(step.node)["blocksize"]
+    return _by_squares(step, lambda cell: (cell // side,) * 2, every=side)
+
+
+def _by_squares(step: Step, sources: Sources, every: int = 1, advance: int = 1) -> Sight:
+    sight = step.sight
+    if sight.layout != "NCHW":
+        return _lost(step)
+    for letter in PLACES:
+        view = sight.along(letter)
+        moved = view.moved(lambda cells: cells.read_by(sources, every, advance))
+        sight = sight.change(letter, moved)
+    return sight
+
+
 def _resize(step: Step) -> Sight:
     if "F" in step.sight.layout:
         return _lost(step)
@@ -388,6 +411,7 @@ _HANDLERS: dict[str, Callable[[Step], Sight]] = {
     **dict.fromkeys(["Softmax", "LogSoftmax", "Hardmax"], _softmax),
     "LayerNormalization": partial(_along_axis, to_end=True),
     "Concat": _concat,
+    "DepthToSpace": _depth_to_space,
     "Flatten": _flatten,
     "Gather": _gather,
     "Gemm": _gemm,
@@ -396,6 +420,7 @@ _HANDLERS: dict[str, Callable[[Step], Sight]] = {
     "Reshape": _reshape,
     "STFT": _stft,
     "Slice": _slice,
+    "SpaceToDepth": _space_to_depth,
     "Split": _split,
     "Squeeze": _squeeze,
     "Transpose": _transpose,
