@@ -117,7 +117,8 @@ def _axis_of_maps(values: NDArray[Any], expected: int | None) -> int | None:
         return -1 if flat else None
     if values.dtype.kind != "f" or len(sizes) != 4:
         return None
-    fitting = [axis for axis in (1, 3) if _fits(sizes[axis], expected)]
+    sides = {1: sizes[2:4], 3: sizes[1:3]}
+    fitting = [a for a in (1, 3) if min(sides[a]) > 1 and _fits(sizes[a], expected)]
     if expected is None and len(fitting) == 2:
         return 1 if sizes[1] <= sizes[3] else 3
     return fitting[0] if fitting else None

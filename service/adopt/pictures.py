@@ -84,6 +84,12 @@ def _layout(given: GraphInput, steps: FirstSteps, asked: Asked) -> tuple[Layout,
     if steps.layout:
         return steps.layout, "certain", f"by the {steps.by} that reads it"
     first, last = given.axes[1] in _CHANNELS, given.axes[3] in _CHANNELS
+    declared = None in (given.axes[1], given.axes[3])
+    if not (first or last or declared):
+        raise CannotAdd(
+            f"The input {given} is no picture: neither its second nor its last axis has 3 channels, "
+            "or 1 for gray."
+        )
     if first == last:
         raise CannotAdd(
             f"Whether the input {given} has its channels first or last cannot be told: say "
