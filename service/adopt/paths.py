@@ -32,8 +32,8 @@ _INHERITS = {"QuantizeLinear", "DequantizeLinear", "Cast", "Identity"}
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _QUANTISED = re.compile(r"(_quantized|_quant|_(Deq|Q)uantizeLinear(_(In|Out)put)?)$")
 _WEIGHT_SUFFIX = re.compile(
-    r"([._/](weight|kernel|gamma|scale|filter|weights|depthwise_kernel|pointwise_kernel|bn_scale)"
-    r"|[._/][wsW]_?\d?|/ReadVariableOp(_\d+)?|/read|__\d+|:\d+)+$"
+    r"([._/](weights?|kernel|gamma|scale|filter|depthwise_kernel|pointwise_kernel)(_\d+)?"
+    r"|_[ws]_\d+|[._/][wW]\d?|/ReadVariableOp(_\d+)?|/read|__\d+|:\d+)+$"
 )
 _WRAPPERS = {"StatefulPartitionedCall", "PartitionedCall", "model", "module", "net", "gpu_0"}
 # Names that exporters count up, which tell nothing.
@@ -127,13 +127,14 @@ def _of_plain_name(name: str, op: str) -> str:
     >>> _of_plain_name("Conv_12", "Conv"), _of_plain_name("193", "Conv")
     ('conv12', '')
     """
-    name = _QUANTISED.sub("", name).removesuffix(":0")
-    counted = re.fullmatch(rf"(node_)?{op}_?(\d+)", name, re.IGNORECASE)
+    if "/" in name:
+        return ""
+    name = _clean(_QUANTISED.sub("", name).removesuffix(":0")).removeprefix("p2o.")
+    counted = re.fullmatch(rf"(node_)?{op}[._-]?(\d+)", name, re.IGNORECASE)
     if counted:
         return f"{op.lower()}{counted[2]}"
-    if not name or "/" in name or _COUNTED.fullmatch(name) or name.lower() == op.lower():
-        return ""
-    return _clean(name)
+    told = name and not _COUNTED.fullmatch(name) and name.lower() != op.lower()
+    return name if told else ""
 
 
 def _joined(parts: Iterable[str]) -> str:
