@@ -89,7 +89,7 @@ def _of_weight(node: onnx.NodeProto, sources: Mapping[str, onnx.NodeProto]) -> s
         name = sources[name].input[0]
     name = _QUANTISED.sub("", name)
     path = _WEIGHT_SUFFIX.sub("", name)
-    return "" if path == name else _joined(path.split("/"))
+    return "" if path == name else _joined(_without_op(path.split("/"), node.op_type))
 
 
 def _of_scopes(node: onnx.NodeProto) -> str:
@@ -113,12 +113,15 @@ def _of_scoped_name(name: str, op: str) -> str:
     parts = [part for part in _QUANTISED.sub("", name).split("/") if part]
     if "/" not in name or not parts:
         return ""
-    last = re.sub(r"(__\d+|:\d+|_output_\d+|_\d+)+$", "", parts[-1])
-    if last.lower() in (op.lower(), op.lower().removeprefix("qlinear").removeprefix("q"), *_TF_OPS):
-        parts.pop()
-    else:
-        parts[-1] = re.sub(r"(:\d+|__\d+)+$", "", parts[-1])
-    return _joined(parts)
+    parts[-1] = re.sub(r"(:\d+|__\d+)+$", "", parts[-1])
+    return _joined(_without_op(parts, op))
+
+
+def _without_op(parts: list[str], op: str) -> list[str]:
+    """Return the parts of a path without the last one if that is merely the operator."""
+    last = re.sub(r"(__\d+|:\d+|_output_\d+|_\d+)+$", "", parts[-1]).lower()
+    plain = op.lower().removeprefix("qlinear").removeprefix("q")
+    return parts[:-1] if last in (op.lower(), plain, *_TF_OPS) else parts
 
 
 def _of_plain_name(name: str, op: str) -> str:

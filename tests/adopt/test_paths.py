@@ -22,8 +22,8 @@ def path_of(node: onnx.NodeProto) -> str:
         ("Conv", "/conv1/Conv", ["x", "conv1.weight"], "/conv1/Conv_output_0", "conv1"),
         ("Add", "/layer1/layer1.0/Add", ["x", "z"], "/layer1/layer1.0/Add_output_0", "layer1.0"),
         # tf2onnx
-        ("Conv", "model/conv1/Conv2D", ["x", "model/conv1/Conv2D/ReadVariableOp:0"], "y:0", "conv1.Conv2D"),
-        ("Relu", "StatefulPartitionedCall/resnet/block1/relu/Relu", ["x"], "y", "resnet.block1.relu"),
+        ("Conv", "m/conv1/Conv2D", ["x", "m/conv1/Conv2D/ReadVariableOp:0"], "y:0", "m.conv1"),
+        ("Relu", "StatefulPartitionedCall/resnet/b1/relu/Relu", ["x"], "y", "resnet.b1.relu"),
         # Caffe2, of which only the weights tell
         ("Conv", "n0", ["r0", "gpu_0/res2_0_branch2a_w_0"], "r1", "res2_0_branch2a"),
         ("BatchNormalization", "n1", ["r1", "conv1/bn_scale_0"], "r2", "conv1.bn"),
@@ -33,7 +33,7 @@ def path_of(node: onnx.NodeProto) -> str:
         ("Conv", "", ["x", "193"], "194", "conv1"),
         ("MaxPool", "", ["x"], "pool5_x", "pool5_x"),
         # quantised
-        ("QLinearConv", "/conv1/Conv_quant", ["x", "s", "z", "onnx::Conv_9_quantized"], "y", "conv1"),
+        ("QLinearConv", "/conv1/Conv_quant", ["x", "s", "z", "9_quantized"], "y", "conv1"),
     ],
 )  # fmt: skip
 def test_author_s_name_is_found(

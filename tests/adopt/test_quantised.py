@@ -58,7 +58,7 @@ def test_operators_on_bytes_are_looked_into_as_floats(
     tmp_path: Path, activations: QuantType
 ) -> None:
     """QOperator: a map is (byte - zero point) * step of the very bytes in the graph."""
-    one = quantised(tmp_path, QuantFormat.QOPERATOR, activations)
+    one = quantised(tmp_path, QuantFormat.QOperator, activations)
 
     graph = one.graph.graph
     constants = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
