@@ -27,8 +27,8 @@ def write_card(manifest: Manifest, findings: Sequence[Finding]) -> str:
         ),
         "## What was found out about the file",
         _table(("what", "value", "how sure", "why"), findings),
-        "`certain`: the file says so. `likely`: concluded from it. `told`: whoever added it said so. "
-        "`unknown`: nobody knows, and an ordinary choice was made.",
+        "`certain`: the file says so. `likely`: concluded from it. `told`: whoever added it said "
+        "so. `unknown`: nobody knows, and an ordinary choice was made.",
         "## Accuracy",
         "Not known: nothing was measured when the file was added. Its data, its training and its "
         "failings are those of whoever made it.",

@@ -1,6 +1,6 @@
 """One graph of prologue, original and epilogue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from service.contract.specs import Shape
 from service.graph.path import needed_nodes, reads
 
 MakeEpilogue = Callable[[str], Epilogue]
+# Operators with outputs that are for training, or for their opposite.
+_EXTRAS = {"BatchNormalization", "Dropout", "LayerNormalization", "MaxPool"}
+_AXES = ("batch", "height", "width", "channels")
 
 
 @dataclass(frozen=True)
@@ -57,17 +60,15 @@ def compose(
     return whole
 
 
-# Operators with outputs that are for training, or for their opposite.
-_EXTRAS = {"BatchNormalization", "Dropout", "LayerNormalization", "MaxPool"}
-_AXES = ("batch", "height", "width", "channels")
-
-
-def declare_outputs(model: onnx.ModelProto, shapes: dict[str, list[int | str]]) -> None:
-    """Write down type and shape of the outputs."""
+def declare_outputs(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int | None]]) -> None:
+    """Write down type and shape of the outputs; open sizes are the batch, height and width."""
     del model.graph.output[:]
     for name, shape in shapes.items():
         kind = TensorProto.UINT8 if name == "mask" else TensorProto.FLOAT
-        model.graph.output.append(helper.make_tensor_value_info(name, kind, shape))
+        last = len(shape) - 1
+        names = {last - 1: "height", last: "width"} | {0: _AXES[0]}
+        axes = [names[axis] if size is None else size for axis, size in enumerate(shape)]
+        model.graph.output.append(helper.make_tensor_value_info(name, kind, axes))
 
 
 def _only(model: onnx.ModelProto, output: str) -> onnx.ModelProto:

@@ -23,9 +23,9 @@ class Finding(NamedTuple):
 def as_table(findings: Sequence[Finding]) -> str:
     """Return the findings as aligned lines.
 
-    >>> print(as_table([Finding("opset", "9", "certain"), Finding("layout", "NCHW", "likely", "x")]))
-    opset   9     certain
-    layout  NCHW  likely   x
+    >>> print(as_table([Finding("opset", "9", "certain"), Finding("batch", "any", "told", "so")]))
+    opset  9    certain
+    batch  any  told     so
     """
     widths = [max(len(row[column]) for row in findings) for column in range(3)]
     return "\n".join(

@@ -11,14 +11,13 @@ from onnx import numpy_helper
 
 from service.graph.facts import Facts
 
-_TO_FIRST, _TO_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
+Layout = Literal["NCHW", "NHWC"]
+# Where the axes that a convolution reads come from in the input.
+_LAYOUTS: dict[tuple[int, ...], Layout] = {(0, 1, 2, 3): "NCHW", (0, 3, 1, 2): "NHWC"}
 _PASSING = {"Cast", "Identity", "QuantizeLinear", "DequantizeLinear", "Pad", "Resize", "Clip"}
 _ARITHMETIC = {"Add", "Sub", "Mul", "Div"}
-_READERS = {
-    "Conv": 1,
-    "QLinearConv": 3,
-    "ConvInteger": 1,
-}
+# Convolutions, and which of their inputs holds the weights.
+_READERS = {"Conv": 1, "QLinearConv": 3, "ConvInteger": 1}
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class FirstSteps:
     offset: the input that this makes zero, the mean over channels; slope: what it multiplies by.
     """
 
-    layout: Literal["NCHW", "NHWC"] | None
+    layout: Layout | None
     by: str
     channels: int | None
     arithmetic: tuple[str, ...]
@@ -42,17 +41,16 @@ class FirstSteps:
 def read_first_steps(model: onnx.ModelProto, name: str) -> FirstSteps:
     """Follow the input as long as one operator reads it, up to the first convolution."""
     facts = Facts(model)
-    axes, done, scale, shift = [0, 1, 2, 3], [], 1.0, 0.0
+    axes, scale, shift = [0, 1, 2, 3], 1.0, 0.0
+    done: list[str] = []
     for node, source in _chain(model.graph, name):
         if node.op_type in _READERS:
             weight = facts.shape(node.input[_READERS[node.op_type]])
             group = next((a.i for a in node.attribute if a.name == "group"), 1)
             channels = weight[1] * group if weight and weight[1] else None
-            layout: Literal["NCHW", "NHWC"] | None
-            layout = {(0, 1, 2, 3): "NCHW", tuple(_TO_FIRST): "NHWC"}.get(tuple(axes))  # type: ignore[assignment]
-            return FirstSteps(
-                layout, node.op_type, channels, tuple(done), _zero(scale, shift), scale
-            )
+            layout = _LAYOUTS.get(tuple(axes))
+            zero = _zero(scale, shift)
+            return FirstSteps(layout, node.op_type, channels, tuple(done), zero, scale)
         if node.op_type == "Transpose":
             order = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
             if order is None or len(order) != 4:

@@ -137,8 +137,8 @@ def _pick(model: onnx.ModelProto, fitting: Mapping[str, int], asked: Asked) -> s
     if len(soft) == 1:
         return soft[0]
     raise CannotAdd(
-        f"Several outputs may hold the answer: {', '.join(map(repr, list(fitting)[:_MOST_LISTED]))}."
-        " Say which with --output."
+        "Several outputs may hold the answer: "
+        f"{', '.join(map(repr, list(fitting)[:_MOST_LISTED]))}. Say which with --output."
     )
 
 
@@ -153,12 +153,8 @@ def _head(
     gives, sure, because = _gives(_maker(model, name), np.moveaxis(values, axis, 1), asked)
     single = size == 1
     head = Head(name, gives, 2 if single else size, axis, values.shape, single)
-    shown = (
-        f"{gives} of the second class"
-        if single
-        else gives.replace("independent", "independent probabilities")
-    )
-    return head, Finding("gives", shown, sure, because)
+    kind = "independent probabilities" if gives == "independent" else gives
+    return head, Finding("gives", f"{kind} of the second class" if single else kind, sure, because)
 
 
 def _gives(maker: str, values: NDArray[Any], asked: Asked) -> tuple[Gives, Sureness, str]:
@@ -192,16 +188,14 @@ def _maker(model: onnx.ModelProto, name: str) -> str:
 
 
 def _nothing_fits(outputs: Mapping[str, NDArray[Any]], asked: Asked) -> str:
-    wanted = (
-        "(N, classes, height, width) or (N, height, width)"
-        if asked.task == "image-segmentation"
-        else "(N, classes)"
-    )
+    maps = asked.task == "image-segmentation"
+    shape = "(N, classes, height, width) or (N, height, width)" if maps else "(N, classes)"
+    given = f"the graph gives {_listed(outputs)}."
     if not asked.labels:
-        return f"No output has the shape {wanted} that {asked.task} needs; the graph gives {_listed(outputs)}."
+        return f"No output has the shape {shape} that {asked.task} needs; {given}"
     return (
-        f"{asked.labels_name} has {len(asked.labels)} labels, but no output has the shape {wanted} "
-        f"with so many classes; the graph gives {_listed(outputs)}."
+        f"{asked.labels_name} has {len(asked.labels)} labels, but no output has the shape {shape} "
+        f"with so many classes; {given}"
     )
 
 

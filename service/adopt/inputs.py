@@ -60,8 +60,8 @@ def only_input(model: onnx.ModelProto) -> GraphInput:
     if tensor.elem_type not in DTYPES:
         name = TensorProto.DataType.Name(tensor.elem_type).lower()
         raise CannotAdd(
-            f"The input {value.name!r} takes {name}; float32, float16, float64 or uint8 can be made "
-            "of pictures and sounds."
+            f"The input {value.name!r} takes {name}; pictures and sounds can be made float32, "
+            "float16, float64 or uint8."
         )
     if not tensor.HasField("shape"):
         raise CannotAdd(f"The input {value.name!r} does not say how many axes it has.")

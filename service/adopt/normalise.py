@@ -19,9 +19,15 @@ def choose_normalisation(
 
     Raises: CannotAdd if neither the file nor the operator says.
     """
+    found, finding = _numbers(picture, steps, asked)
+    return found, [finding, _order(found, asked)]
+
+
+def _numbers(
+    picture: PictureInput, steps: FirstSteps, asked: Asked
+) -> tuple[Normalisation, Finding]:
     channels, order = picture.channels, asked.channel_order
-    numbers = (asked.mean, asked.std, asked.scale)
-    own = any(value is not None for value in numbers)
+    own = any(value is not None for value in (asked.mean, asked.std, asked.scale))
     if own and asked.preset:
         raise CannotAdd("Say either --preset or --mean, --std and --scale, not both.")
     if picture.given.dtype == np.uint8:
@@ -31,30 +37,22 @@ def choose_normalisation(
                 "front of it. Leave --preset, --mean, --std and --scale out."
             )
         found = preset_normalisation("raw", channels, order)
-        return found, [
-            Finding("normalisation", "none", "certain", "it takes bytes"),
-            _order(found, asked),
-        ]
+        return found, Finding("normalisation", "none", "certain", "it takes bytes")
     if own:
         mean, std = asked.mean or (0.0,), asked.std or (1.0,)
         scale = 1 / _BYTE if asked.scale is None else asked.scale
         found = own_normalisation(mean, std, scale, channels, order)
-        return found, [
-            Finding("normalisation", _spell(found), "told", "--mean, --std, --scale" + _too(steps)),
-            _order(found, asked),
-        ]
+        because = f"--mean, --std, --scale{_too(steps)}"
+        return found, Finding("normalisation", _spell(found), "told", because)
     if asked.preset:
         found = preset_normalisation(asked.preset, channels, order)
-        return found, [
-            Finding("normalisation", asked.preset, "told", f"--preset{_too(steps)}"),
-            _order(found, asked),
-        ]
+        return found, Finding("normalisation", asked.preset, "told", f"--preset{_too(steps)}")
     seen = _seen(steps)
     if seen is None:
         raise CannotAdd(_question(steps))
-    found = preset_normalisation(seen, channels, order)
     because = f"the graph itself begins with {_steps(steps)}; --preset overrides"
-    return found, [Finding("normalisation", seen, "likely", because), _order(found, asked)]
+    found = preset_normalisation(seen, channels, order)
+    return found, Finding("normalisation", seen, "likely", because)
 
 
 def _seen(steps: FirstSteps) -> str | None:
@@ -68,15 +66,13 @@ def _seen(steps: FirstSteps) -> str | None:
 
 def _question(steps: FirstSteps) -> str:
     known = ", ".join(f"{name} ({preset.about})" for name, preset in PRESETS.items())
-    seen = (
-        f" The graph begins with {_steps(steps)}, which does not settle it."
-        if steps.arithmetic
-        else ""
-    )
+    seen = ""
+    if steps.arithmetic:
+        seen = f" The graph begins with {_steps(steps)}, which does not settle it."
     return (
         "A file does not tell which numbers its net was trained on, and a wrong guess spoils every "
-        f"answer without a word.{seen} Say --preset, one of {known}; or --mean and --std, in units of "
-        "0..1 unless --scale says otherwise."
+        f"answer without a word.{seen} Say --preset, one of {known}; or --mean and --std, in units "
+        "of 0..1 unless --scale says otherwise."
     )
 
 
@@ -99,8 +95,8 @@ def _order(found: Normalisation, asked: Asked) -> Finding:
         return Finding("channel order", "gray", "certain")
     if asked.channel_order:
         return Finding("channel order", value, "told", "--channel-order")
-    if asked.preset == "caffe":
-        return Finding("channel order", value, "told", "--preset")
-    return Finding(
-        "channel order", value, "unknown", "no file tells; --channel-order bgr overrides"
-    )
+    if asked.preset and PRESETS[asked.preset].has_order:
+        because = f"as {asked.preset} has it; --channel-order overrides"
+        return Finding("channel order", value, "likely", because)
+    because = "no file tells; --channel-order bgr overrides"
+    return Finding("channel order", value, "unknown", because)

@@ -6,7 +6,7 @@ from typing import Any
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from service.adopt.asked import Asked
+from service.adopt.asked import Asked, Resize
 from service.adopt.compose import Ends
 from service.adopt.findings import Finding
 from service.adopt.inputs import GraphInput
@@ -62,7 +62,7 @@ def _spec(
     picture: PictureInput, normalisation: Normalisation, asked: Asked
 ) -> tuple[ImagePreprocessing, Finding]:
     segments = asked.task == "image-segmentation"
-    usual = "squash" if segments else "shortest_side_center_crop"
+    usual: Resize = "squash" if segments else "shortest_side_center_crop"
     resize = asked.resize or usual
     if resize in FREE_SIZE and not (segments and picture.free):
         raise CannotAdd(
@@ -89,6 +89,9 @@ def _spec(
     shown = f"{resize}, {fraction:g} of the shorter side" if crops else resize
     if asked.resize:
         return spec, Finding("resize", shown, "told", "--resize")
+    if crops and preset and not asked.crop_fraction:
+        because = f"as {asked.preset} has it; --resize and --crop-fraction override"
+        return spec, Finding("resize", shown, "likely", because)
     return spec, Finding(
         "resize", shown, "unknown", "no file tells; --resize and --crop-fraction override"
     )

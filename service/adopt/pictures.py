@@ -1,7 +1,7 @@
 """What picture a graph takes: its layout, size and channels, told by the graph itself."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnx
@@ -9,19 +9,18 @@ from numpy.typing import NDArray
 
 from service.adopt.asked import Asked
 from service.adopt.findings import Finding, Sureness
-from service.adopt.first_steps import FirstSteps, read_first_steps
+from service.adopt.first_steps import FirstSteps, Layout, read_first_steps
 from service.adopt.inputs import GraphInput, as_type
 from service.adopt.presets import Normalisation
 from service.adopt.refusal import CannotAdd
 from service.contract.preprocess import Pixels
 
-Layout = Literal["NCHW", "NHWC"]
 _CHANNELS = (1, 3)
 
 
 @dataclass(frozen=True)
 class PictureInput:
-    """A picture as the graph takes it. height, width: None where it takes any."""
+    """A picture as the graph takes it. free: whether it takes other sizes too."""
 
     given: GraphInput
     layout: Layout
@@ -87,8 +86,8 @@ def _layout(given: GraphInput, steps: FirstSteps, asked: Asked) -> tuple[Layout,
     declared = None in (given.axes[1], given.axes[3])
     if not (first or last or declared):
         raise CannotAdd(
-            f"The input {given} is no picture: neither its second nor its last axis has 3 channels, "
-            "or 1 for gray."
+            f"The input {given} is no picture: neither its second nor its last axis has 3 "
+            "channels, or 1 for gray."
         )
     if first == last:
         raise CannotAdd(

@@ -27,13 +27,22 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Preset:
-    """A convention. mean, std: one number stands for all channels."""
+    """A convention.
+
+    mean, std: as in Normalisation; one number stands for all channels.
+    crop_fraction: of the shorter side, that pictures are cut to.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     about: str
     reverse: bool = False
     crop_fraction: float | None = None
+
+    @property
+    def has_order(self) -> bool:
+        """Whether it tells which channel is first, as it does if they are treated differently."""
+        return len(set(self.mean)) > 1
 
 
 PRESETS = {

@@ -22,11 +22,13 @@ class Source:
 
     model: with its weights inside, none of them listed among the inputs, functions inlined.
     sha256: of the file itself.
+    ir_version: of the format it is written in.
     """
 
     path: Path
     model: onnx.ModelProto
     sha256: str
+    ir_version: int
 
     @property
     def opset(self) -> int:
@@ -60,7 +62,8 @@ def read_source(path: Path) -> Source:
         )
     if model.ByteSize() > _LARGEST_BYTES:
         raise CannotAdd(f"{path} has more than 2 GB of weights, which is more than one file holds.")
-    return Source(path, _tidied(model), hashlib.sha256(content).hexdigest())
+    digest, ir_version = hashlib.sha256(content).hexdigest(), model.ir_version
+    return Source(path, _tidied(model), digest, ir_version)
 
 
 def opset_of(model: onnx.ModelProto) -> int:

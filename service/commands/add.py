@@ -1,6 +1,8 @@
 """`convscope add`."""
 
 import re
+import shlex
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +14,7 @@ from service.adopt.findings import as_table
 from service.adopt.labels import read_labels
 from service.adopt.presets import PRESETS
 from service.adopt.source import read_source
-from service.adopt.version import check_place, next_version, write_version
+from service.adopt.version import Target, free_version, write_version
 from service.commands.options import PLACING, read_settings, settings_options
 from service.contract.errors import SetupError
 from service.device import Placement
@@ -23,29 +25,23 @@ from service.wiring import placement_of
 _TASKS = ("image-classification", "image-segmentation", "audio-classification")
 
 
-class _Numbers(click.ParamType):
-    """One number, or one for each channel with commas between them."""
-
-    name = "numbers"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
-        try:
-            return tuple(float(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not numbers with commas between them", param, ctx)
+def _numbers(_: Any, parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    """Return one number, or one for each channel with commas between them."""
+    try:
+        return None if value is None else tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not numbers with commas between them") from None
 
 
-class _Size(click.ParamType):
-    """Height and width in pixels."""
-
-    name = "height[xwidth]"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
-        found = re.fullmatch(r"(\d+)(?:[xX](\d+))?", str(value))
-        sides = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-        if not all(1 <= side <= 8192 for side in sides):
-            self.fail(f"{value!r} is no size such as 224 or 180x240 (height x width)", param, ctx)
-        return sides
+def _size(_: Any, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """Return height and width in pixels."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+)(?:[xX](\d+))?", value)
+    sides = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not all(1 <= side <= 8192 for side in sides):
+        raise click.BadParameter(f"{value!r} is no size such as 224 or 180x240 (height x width)")
+    return sides
 
 
 @click.command()
@@ -57,15 +53,15 @@ class _Size(click.ParamType):
 )
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="Which numbers the net takes.")
 @click.option(
-    "--mean", type=_Numbers(), help="Taken away from each channel; in 0..1 unless --scale."
+    "--mean", callback=_numbers, help="Taken away from each channel; in 0..1 unless --scale."
 )
-@click.option("--std", type=_Numbers(), help="What each channel is divided by after that.")
+@click.option("--std", callback=_numbers, help="What each channel is divided by after that.")
 @click.option(
     "--scale", type=float, help="What bytes (or samples) are multiplied by first; bytes by 1/255."
 )
 @click.option("--layout", type=click.Choice(["NCHW", "NHWC"], case_sensitive=False))
 @click.option("--channel-order", type=click.Choice(["rgb", "bgr"]))
-@click.option("--size", type=_Size(), help="Of the picture, where the graph takes any.")
+@click.option("--size", callback=_size, help="Of the picture, where the graph takes any.")
 @click.option("--resize", type=click.Choice(get_args(Resize)), help="How pictures get their size.")
 @click.option(
     "--crop-fraction", type=click.FloatRange(0.05, 1), help="Share of the shorter side kept."
@@ -95,28 +91,21 @@ def add(
 
     What its input and output are is inferred and told; what no file tells has to be said.
     """
-    flags = {key: given.pop(key) for key in ("models_dir", *PLACING)}
-    settings = read_settings(flags)
-    models_dir = settings.models_dir
+    settings = read_settings({key: given.pop(key) for key in ("models_dir", *PLACING)})
     try:
-        number = version or next_version(models_dir, name)
-        check_place(models_dir, name, number)
+        number = free_version(settings.models_dir, name, version)
         texts = read_labels(labels) if labels else None
         asked = Asked(labels=texts, labels_name=str(labels), **given)
         adopted = adopt(read_source(file), asked, _on_cpu(settings))
         click.echo(as_table(adopted.findings))
-        written = texts or tuple(f"class {index}" for index in range(adopted.head.classes))
-        placement = placement_of(settings)
-        folder = write_version(
-            adopted,
-            asked,
-            written,
-            (models_dir, name, number),
-            license_,
-            lambda made, repository: _prove(made, repository, placement),
-        )
+        named = texts or tuple(f"class {index}" for index in range(adopted.head.classes))
+        target = Target(settings.models_dir, name, number, asked.task, named, license_)
+        folder = write_version(adopted, target, partial(_prove, placement_of(settings)))
     except SetupError as error:
         raise click.ClickException(str(error)) from error
+    except Exception as error:  # files can be odd in ways that nobody has thought of
+        told = f"{file} cannot be added: {type(error).__name__}: {error}"
+        raise click.ClickException(told) from error
     click.echo(_farewell(adopted, folder, asked))
 
 
@@ -124,27 +113,25 @@ def _on_cpu(settings: Settings) -> Placement:
     return Placement("cpu", custom_ops=settings.custom_ops)
 
 
-def _prove(folder: Path, repository: Path, placement: Placement) -> None:
+def _prove(placement: Placement, folder: Path, repository: Path) -> None:
     """Load the version as a server does; raises InvalidModel if it would be refused."""
     load_version(folder, repository, placement).session.close()
 
 
 def _farewell(adopted: Adopted, folder: Path, asked: Asked) -> str:
-    name = folder.parent.name
+    name, root = folder.parent.name, folder.parents[1]
     sample = "sound.wav" if asked.task == "audio-classification" else "picture.jpg"
-    unsure = [f.what for f in adopted.findings if f.sure == "unknown"]
+    where = "" if root == read_settings({}).models_dir else f" --models-dir {shlex.quote(str(root))}"
+    unsure = [found.what for found in adopted.findings if found.sure == "unknown"]
     lines = [f"Written to {folder}; it gives what {adopted.source.path.name} gives."]
     if unsure:
-        lines.append(f"Nobody told {', '.join(unsure)}: check these first if answers are poor.")
+        lines.append(f"Nobody told: {', '.join(unsure)}. Check these first if answers are poor.")
     if not asked.labels:
         lines.append("Classes have numbers for names; --labels gives them others.")
-    where = "" if str(folder.parents[1]) == "models" else f" --models-dir {folder.parents[1]}"
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"  convscope predict {sample} --model {name}{where}",
-            f"  convscope layers {name}{where}",
-            f"  convscope serve{where}",
-        ]
-    )
+    lines += [
+        "",
+        f"  convscope predict {sample} --model {name}{where}",
+        f"  convscope layers {name}{where}",
+        f"  convscope serve{where}",
+    ]
+    return "\n".join(lines)

@@ -87,7 +87,7 @@ class Graph(Part):
     """One ONNX file of the version.
 
     role: the part it plays; most versions have a single `model`.
-    precision: of its weights, or of most of them, so that a quantised twin can stand beside its original.
+    precision: of its weights, or of most, so that a quantised twin can stand beside its original.
     external: every file in which weights of this graph lie, by the name that the graph
         calls it; a graph that names another is refused.
     """

@@ -78,7 +78,7 @@ class LayerTable:
 
 
 def describe_layers(model: onnx.ModelProto) -> LayerTable:
-    """Return one row for each activation between the input and the outputs: of floats, or quantised.
+    """Return one row for each activation between the input and the outputs, quantised ones too.
 
     Tensors that are not channels-first, such as the picture before its transposition,
     have no row, nor have constants and shape arithmetic. Operators that are not

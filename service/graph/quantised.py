@@ -1,4 +1,4 @@
-"""Graphs that compute with bytes: what their operators would be with floats, and what bytes mean."""
+"""Graphs that compute with bytes: the same operators with floats, and what the bytes mean."""
 
 from typing import NamedTuple
 
