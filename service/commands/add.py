@@ -121,7 +121,9 @@ def _prove(placement: Placement, folder: Path, repository: Path) -> None:
 def _farewell(adopted: Adopted, folder: Path, asked: Asked) -> str:
     name, root = folder.parent.name, folder.parents[1]
     sample = "sound.wav" if asked.task == "audio-classification" else "picture.jpg"
-    where = "" if root == read_settings({}).models_dir else f" --models-dir {shlex.quote(str(root))}"
+    where = (
+        "" if root == read_settings({}).models_dir else f" --models-dir {shlex.quote(str(root))}"
+    )
     unsure = [found.what for found in adopted.findings if found.sure == "unknown"]
     lines = [f"Written to {folder}; it gives what {adopted.source.path.name} gives."]
     if unsure:
