@@ -10,10 +10,11 @@ from service.contract.specs import Shape
 from service.graph.cells import Cells
 from service.graph.costs import has_weights, learned, multiply_accumulates
 from service.graph.facts import Facts, TensorType
-from service.graph.ops import Step, gathers_bands, see_through
+from service.graph.ops import gathers_bands, see_through
 from service.graph.path import data_path, reads
 from service.graph.quantised import plain, steps
 from service.graph.sight import PLACES, Sight, View
+from service.graph.step import Step
 from service.graph.windows import read_windows
 
 _CHANNELS = {1, 3, 4}

@@ -1,17 +1,15 @@
 """How each ONNX operator changes what cells see of the input."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-
-import onnx
 
 from service.contract.geometry import Window
 from service.graph.cells import Cells, Sources
-from service.graph.facts import Facts
 from service.graph.resampling import RESAMPLINGS, read_resampling
 from service.graph.sight import PLACES, Sight, View, behind_unknown, meet
 from service.graph.sources import through_transposed, through_window
+from service.graph.step import Step
 from service.graph.windows import (
     CONVOLUTIONS,
     POOLINGS,
@@ -19,45 +17,6 @@ from service.graph.windows import (
     read_frames,
     read_windows,
 )
-
-
-@dataclass(frozen=True)
-class Step:
-    """A node about to be passed.
-
-    sights: of the inputs that depend on the network's input, in order.
-    sources: the names of those inputs.
-    """
-
-    node: onnx.NodeProto
-    facts: Facts
-    sights: Sequence[Sight]
-    sources: Sequence[str]
-
-    @property
-    def sight(self) -> Sight:
-        """What the first input sees."""
-        return self.sights[0]
-
-    @property
-    def source(self) -> str:
-        """The name of the first input that depends on the network's input."""
-        return self.sources[0]
-
-    @property
-    def rank(self) -> int | None:
-        """How many axes the output has."""
-        return self.facts.rank(self.node.output[0])
-
-    def integers(self, attribute: str, position: int) -> list[int] | None:
-        """Return integers given as an attribute (old opsets) or as a constant input (new)."""
-        given = attributes(self.node)
-        if attribute in given:
-            value = given[attribute]
-            return [value] if isinstance(value, int) else list(value)
-        if position < len(self.node.input) and self.node.input[position]:
-            return self.facts.integers(self.node.input[position])
-        return None
 
 
 def see_through(step: Step) -> Sight:
