@@ -13,6 +13,7 @@ _OWN = {
     "layers": "service.commands.layers:layers",
     "compare": "service.commands.compare:compare_models",
     "check": "service.commands.check:check",
+    "add": "service.commands.add:add",
     "bench": "service.commands.bench:bench",
 }
 _GROUP = "convscope.commands"

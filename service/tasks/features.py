@@ -76,6 +76,7 @@ class FeatureMaps:
         size: tuple[int, ...],
     ) -> None:
         self._input = graph.inputs[0].name
+        self._batch = graph.inputs[0].shape[0]
         self._taps = _by_name(graph.taps)
         model = Once(read)
         # Nothing here refers to `self`: in a circle, prefixes would outlive an unloaded model.
@@ -110,7 +111,7 @@ class FeatureMaps:
         """
         taps = [self.tap(layer) for layer in layers]
         run = self._prefixes(_BETWEEN.join(tap.name for tap in taps))
-        values = run({self._input: inputs})
+        values = run({self._input: self._filled(inputs)})
         return [FeatureMap(tap, values[tap.name][0].astype(np.float32)) for tap in taps]
 
     def compute(self, layer: str, inputs: NDArray[Any]) -> FeatureMap:
@@ -121,8 +122,13 @@ class FeatureMaps:
         Raises: UnknownLayer; ModelNotReady if the graph does not keep what its taps promise.
         """
         tap = self.tap(layer)
-        values = self._prefixes(tap.name)({self._input: inputs})[tap.name]
+        values = self._prefixes(tap.name)({self._input: self._filled(inputs)})[tap.name]
         return FeatureMap(tap, values[0].astype(np.float32))
+
+    def _filled(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return as many items as the graph always takes: the one, and nothing."""
+        missing = (self._batch or 1) - len(inputs)
+        return np.pad(inputs, [(0, missing)] + [(0, 0)] * (inputs.ndim - 1))
 
 
 def _cut(model: onnx.ModelProto, *tensors: str) -> bytes:
