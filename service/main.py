@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from service.api import (
     admin,
     classify,
+    embed,
     features,
     health,
     index,
@@ -104,6 +105,7 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
         features,
         layers,
         kernels,
+        embed,
         models,
         admin,
         health,

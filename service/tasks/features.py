@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from service.contract.errors import ModelNotReady, UnknownLayer
 from service.contract.manifest import Graph, Tap
 from service.graph.facts import Facts
+from service.graph.kernels import FilterFinder, Filters
 from service.graph.layers import Layer, LayerTable, describe_layers
 from service.graph.prefix import cut_prefix
 from service.graph.sized import at_size
@@ -58,6 +59,7 @@ class FeatureMaps:
         self.all_taps = graph.taps
         self._model = model = Once(read)
         self._open_prefix = open_prefix
+        self._finder = Once(lambda: FilterFinder(model().graph))
         # Nothing here refers to `self`: in a circle, prefixes would outlive an unloaded model.
         self._layers = Once(lambda: describe_layers(at_size(model(), size)))
 
@@ -117,13 +119,9 @@ class FeatureMaps:
             return None
         return self._open_prefix(cut_prefix(model, tensor))({})[tensor]
 
-    def graph(self) -> onnx.GraphProto:
-        """Return the graph, to be read only."""
-        return self._model().graph
-
-    def made_tensors(self) -> set[str]:
-        """Return the names of all tensors that nodes of the graph make."""
-        return {name for node in self.graph().node for name in node.output}
+    def filters(self, tensor: str) -> Filters | None:
+        """Return where the filters are that made the tensor, if any did."""
+        return self._finder().find(tensor)
 
     def compute_all(self, inputs: NDArray[Any]) -> Iterator[FeatureMap]:
         """Yield what every layer made of one item, in the order in which they are computed.
