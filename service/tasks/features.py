@@ -20,7 +20,7 @@ from service.tasks.feature_map import FeatureMap
 from service.tasks.kept import Kept, Once
 
 # What all layers made of an item is reduced as it comes; no more of it is held at a time.
-_MOST_BYTES_AT_ONCE = 2**28
+_MOST_BYTES_AT_ONCE = 2**27
 Run = Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[Any]]]
 
 
@@ -126,7 +126,7 @@ class FeatureMaps:
     def compute_all(self, inputs: NDArray[Any]) -> Iterator[FeatureMap]:
         """Yield what every layer made of one item, in the order in which they are computed.
 
-        The graph runs once, unless all of that together takes more than 256 MiB: then as often
+        The graph runs once, unless all of that together takes more than 128 MiB: then as often
         as is needed to hold no more of it at a time.
         inputs, Raises: as `compute`.
         """
