@@ -34,7 +34,10 @@ FEATURE_MAPS = {
     "cat-whiten.png": ("cifar10", "cat.jpg", "layer=whiten"),
     "xo-conv.png": ("xo", "x.png", "layer=conv"),
     "digits-envelope.png": ("silence", "digits.flac", "layer=envelope"),
+    "cat-layers.png": ("flowers", "cat.jpg", "layer=*"),
+    "temple-cell.png": ("street", "temple.jpg", "layer=encoder.layer3.1&cell=30,22"),
 }
+KERNELS = {"flowers-kernels.png": "flowers"}
 
 
 OVERLAYS = {"temple-overlay.png": ("street", "temple.jpg")}
@@ -149,7 +152,11 @@ async def fetch_pictures() -> dict[str, bytes]:
             name: (await post(client, f"/v1/models/{model}/stability", sample)).content
             for name, (model, sample) in STABILITIES.items()
         }
-        return maps | overlays | stabilities
+        kernels = {}
+        for name, model in KERNELS.items():
+            answer = await client.get(f"/v1/models/{model}/kernels", headers=as_png)
+            kernels[name] = answer.raise_for_status().content
+        return maps | overlays | stabilities | kernels
 
 
 def main() -> None:

@@ -13,9 +13,12 @@ from service.api import (
     admin,
     classify,
     compare,
+    embed,
     features,
     health,
     index,
+    kernels,
+    layers,
     models,
     problems,
     scrape,
@@ -98,8 +101,21 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
     app.state.keys, app.state.condition, app.state.metrics = keys, condition, metrics
     app.state.siblings = siblings
     # not included but taken over, and the busiest first: FastAPI matches included ones twice
-    parts = (classify, segment, features, stability, compare, models, admin, health, scrape, index)
-    for part in parts:
+    for part in (
+        classify,
+        segment,
+        features,
+        layers,
+        kernels,
+        embed,
+        stability,
+        compare,
+        models,
+        admin,
+        health,
+        scrape,
+        index,
+    ):
         app.router.routes += part.router.routes
     _surround(app, settings, keys)
     return app

@@ -118,18 +118,22 @@ def open_session(
     shown_as: str,
     placement: Placement = ANYWHERE,
     external: Mapping[str, bytes] = _NOTHING,
+    arena: bool = True,
 ) -> Session:
     """Load a graph, on the CPU twice if the threads of a shared and a lone run differ.
 
     shown_as: the file's name in error messages.
     external: weights that lie outside of the graph, by the name of their file. If there are
         any, no path in the graph is followed.
+    arena: keep the memory that a run on the CPU took for the next one.
     Raises: InvalidModel if ONNX Runtime refuses the graph; DeviceUnavailable if
         `cuda` was asked for and the session did not get it.
     """
     provider = choose_provider(placement.device)
     source = str(model) if isinstance(model, Path) else model
-    make = functools.partial(_make, source, external=external, custom_ops=placement.custom_ops)
+    make = functools.partial(
+        _make, source, external=external, custom_ops=placement.custom_ops, arena=arena
+    )
     try:
         session = _open(make, provider, placement)
     except Exception as error:  # its exceptions have no base class of their own
@@ -239,8 +243,10 @@ def _make(
     spin: bool = False,
     external: Mapping[str, bytes] = _NOTHING,
     custom_ops: Path | None = None,
+    arena: bool = True,
 ) -> ort.InferenceSession:
     options = ort.SessionOptions()
+    options.enable_cpu_mem_arena = arena
     options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

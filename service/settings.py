@@ -119,6 +119,10 @@ class Settings(BaseSettings):
     max_prefix_models: Annotated[int, Field(ge=1)] = Field(
         16, description="Cut sub-models for feature maps that each model keeps ready."
     )
+    max_prefix_bytes: Annotated[int, Field(ge=1)] = Field(
+        256 * 1024 * 1024,
+        description="What their weights may take, of each model; a larger one is kept alone.",
+    )
     api_keys_file: Path | None = Field(
         None, description="Keys, one a line, of which requests need one; see CONVSCOPE_API_KEYS."
     )

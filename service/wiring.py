@@ -91,7 +91,8 @@ def serve_model(model: LoadedModel, settings: Settings, runners: Runners) -> Ser
     shown_as = f"{manifest.name}/{manifest.version}/{graph.file.path}"
 
     def open_prefix(prefix: bytes) -> Run:
-        return open_session(prefix, shown_as, in_company).run
+        # it may lie idle for long: what its largest input took would be lost to all others
+        return open_session(prefix, shown_as, in_company, arena=False).run
 
     def read() -> ModelProto:
         return parse_graph(*reread_graph(model), shown_as)
@@ -108,6 +109,7 @@ def serve_model(model: LoadedModel, settings: Settings, runners: Runners) -> Ser
             open_prefix,
             settings.max_prefix_models,
             manifest.preprocessing.reference_size,
+            settings.max_prefix_bytes,
         ),
         release=partial(_release, model),
     )

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Query, Request, Response
 from service.api.accept import choose_media_type
 from service.api.body import read_files
 from service.api.compare_schema import ComparisonOut
-from service.api.features import StartS
 from service.api.noted import note_timing
 from service.api.patience import TIMEOUT, do
 from service.api.sound_answer import predictions_out
+from service.api.start_s import StartS
 from service.api.state import FILE, PROBLEMS, CurrentState
 from service.contract.errors import InvalidParameter
 from service.tasks.catalog import ServedModel

@@ -273,6 +273,9 @@ class LayerOut(BaseModel):
     shape: without the batch. receptive_field, jump, start: in input pixels; for sounds, samples
     along the time and rows of the spectrogram up and down, 1 where there is none.
     local_receptive_field: without what all cells see alike, such as a normalisation's mean.
+    macs_share, parameters_share: of the totals, in 0..1; parameters that several layers share
+    count for each. sees: the share of the model's input that one cell can see, in 0..1; of a
+    sound, of its spectrogram once there is one. null where it cannot be told.
     """
 
     name: str
@@ -290,6 +293,9 @@ class LayerOut(BaseModel):
     local_receptive_field: tuple[int, int] | None
     jump: tuple[int, int] | None
     start: tuple[float, float] | None
+    macs_share: float | None
+    parameters_share: float | None
+    sees: float | None
 
 
 class TotalsOut(BaseModel):
@@ -309,43 +315,6 @@ class LayersOut(BaseModel):
     sample_rate_hz: int | None
     layers: list[LayerOut]
     totals: TotalsOut
-
-
-class ChannelOut(BaseModel):
-    """Figures of one channel over its finite values; zero_share in 0..1."""
-
-    channel: int
-    minimum: float | None
-    maximum: float | None
-    mean: float | None
-    zero_share: float
-    non_finite: int
-
-
-class FeatureMapOut(BaseModel):
-    """What a layer made of the input; dead_channel_share counts all channels, in 0..1."""
-
-    model: ModelRef
-    layer: str
-    op: str
-    shape: Shape
-    stride: tuple[int, int] | None
-    receptive_field: tuple[int, int] | None
-    dead_channel_share: float
-    channels: list[ChannelOut]
-
-
-class SoundFeatureMapOut(FeatureMapOut):
-    """What a layer made of a window of a sound; stride and receptive_field are in samples.
-
-    start_s, duration_s: of the window. The middle of cell i is at first_cell_s + i *
-    seconds_per_cell in the sound; both are null where cells have no place in time.
-    """
-
-    start_s: float
-    duration_s: float
-    first_cell_s: float | None
-    seconds_per_cell: float | None
 
 
 class Live(BaseModel):

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.accept import choose_media_type
 from service.api.body import read_files
-from service.api.features import StartS
 from service.api.noted import note_timing
 from service.api.patience import TIMEOUT, do
 from service.api.stability_schema import Asked, StabilityOut
+from service.api.start_s import StartS
 from service.api.state import FILE, PROBLEMS, CurrentState, Version
 from service.contract.errors import InvalidParameter
 from service.tasks.catalog import ServedModel

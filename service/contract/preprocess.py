@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from service.contract.box import center_crop
 from service.contract.frame import frame_of
 from service.contract.specs import ImagePreprocessing
 
@@ -63,12 +64,7 @@ def _whole(image: Image.Image, spec: ImagePreprocessing) -> Pixels:
 
 
 def _shortest_side_center_crop(image: Image.Image, spec: ImagePreprocessing) -> Pixels:
-    """Resample the largest centred box of the target's shape, shrunk to crop_fraction."""
-    scale = min(image.width / spec.width, image.height / spec.height) * spec.crop_fraction
-    # rounding may make the box wider than the picture by the last bit
-    width, height = min(image.width, spec.width * scale), min(image.height, spec.height * scale)
-    left, top = (image.width - width) / 2, (image.height - height) / 2
-    box = (left, top, left + width, top + height)
+    box = center_crop((image.height, image.width), spec)
     return np.asarray(_resample(image, (spec.width, spec.height), box))
 
 

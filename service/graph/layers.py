@@ -1,7 +1,7 @@
 """The layer table: what every tap of a graph is, costs and sees."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import onnx
@@ -39,6 +39,10 @@ class Layer:
         normalisation takes away or the weights of squeeze-and-excitation.
     jump: input pixels from cell to cell; None where cells have no place.
     start: centre of the first cell; the first pixel's centre is 0.5.
+    cells: what each cell sees around its own place; None where cells have no place.
+    sees: share of the input that one cell sees far from the border, in 0..1; for sounds, of the
+        spectrogram, once there is one.
+    macs_share, parameters_share: of the whole graph's, in 0..1; None where that is unknown or none.
     """
 
     name: str
@@ -55,6 +59,10 @@ class Layer:
     local_receptive_field: tuple[int, int] | None
     jump: tuple[int, int] | None
     start: tuple[float, float] | None
+    cells: tuple[Cells, Cells] | None = field(repr=False)
+    sees: float | None
+    macs_share: float | None = None
+    parameters_share: float | None = None
 
     @property
     def module(self) -> str:
@@ -87,7 +95,14 @@ def describe_layers(model: onnx.ModelProto) -> LayerTable:
     """
     walk = _Walk(model)
     layers = [layer for node in walk.data_path() for layer in walk.pass_node(node)]
-    return LayerTable(tuple(layers), Totals(sum(walk.parameters.values()), _sum(walk.macs)))
+    totals = Totals(sum(walk.parameters.values()), _sum(walk.macs))
+    return LayerTable(tuple(_with_shares(layer, totals) for layer in layers), totals)
+
+
+def _with_shares(layer: Layer, totals: Totals) -> Layer:
+    macs = layer.macs / totals.macs if layer.macs is not None and totals.macs else None
+    parameters = layer.parameters / totals.parameters if totals.parameters else None
+    return replace(layer, macs_share=macs, parameters_share=parameters)
 
 
 class _Walk:
@@ -153,6 +168,8 @@ class _Walk:
             ),
             jump=_pair(self._jump(*along, sight) for along in zip(PLACES, cells, strict=True)),
             start=_pair(along.start if along else None for along in cells),
+            cells=_pair(cells),
+            sees=_share(views, placed),
         )
 
     @staticmethod
@@ -201,11 +218,22 @@ def _is_tap(tensor: TensorType | None, sight: Sight, quantised: bool) -> bool:
     )
 
 
-_Number = TypeVar("_Number", int, float)
+def _share(views: Iterable[View], placed: Iterable[bool]) -> float | None:
+    """Return the share of the input's extent that is seen along all axes together."""
+    share = 1.0
+    for view, here in zip(views, placed, strict=True):
+        pixels = view.pixels(here)
+        if pixels is None or view.extent is None:
+            return None
+        share *= min(1.0, pixels / view.extent)
+    return share
 
 
-def _pair(numbers: Iterable[_Number | None]) -> tuple[_Number, _Number] | None:
-    vertical, horizontal = numbers
+_Part = TypeVar("_Part", int, float, Cells)
+
+
+def _pair(parts: Iterable[_Part | None]) -> tuple[_Part, _Part] | None:
+    vertical, horizontal = parts
     return None if vertical is None or horizontal is None else (vertical, horizontal)
 
 

@@ -37,7 +37,7 @@ def draw_bars(
     if height < _LOWEST_PX:
         raise InvalidParameter(
             f"{len(values)} values do not fit into one picture of at most {MAX_SIDE_PX} pixels "
-            "a side; ask for fewer with channels="
+            "a side; ask for fewer with channels= or top_k="
         )
     size = (min(len(values), per_row) * pitch, rows * (height + _CAPTION_HEIGHT_PX))
     image = Image.new("RGB", size, PAPER)

@@ -1,58 +1,34 @@
 """Feature maps: what any layer of a served model makes of a picture or a sound."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from service.contract.errors import ModelNotReady, UnknownLayer
 from service.contract.manifest import Graph, Tap
+from service.graph.facts import Facts
+from service.graph.kernels import FilterFinder, Filters
 from service.graph.layers import Layer, LayerTable, describe_layers
 from service.graph.prefix import cut_prefix
 from service.graph.sized import at_size
+from service.tasks.feature_map import FeatureMap
 from service.tasks.kept import Kept, Once
 
-_BETWEEN = "\n"  # the names of tensors that one prefix makes
+# What all layers made of an item is reduced as it comes; no more of it is held at a time.
+_MOST_BYTES_AT_ONCE = 2**27
 Run = Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[Any]]]
 
 
-@dataclass(frozen=True)
-class ChannelStatistics:
-    """Figures of one channel over its finite values; None where it has none.
+class _Prefix(NamedTuple):
+    """A cut sub-model that is ready to run, and the size of its file."""
 
-    zero_share: share of values that are exactly zero, in 0..1.
-    non_finite: how many values are NaN or infinite.
-    """
-
-    channel: int
-    minimum: float | None
-    maximum: float | None
-    mean: float | None
-    zero_share: float
-    non_finite: int
-
-
-@dataclass(frozen=True)
-class FeatureMap:
-    """The activation at a tap for one picture or one window of a sound.
-
-    values: float32 of the tap's shape, (C, H, W), (C, L) or (C,).
-    """
-
-    tap: Tap
-    values: NDArray[np.float32]
-
-    @property
-    def dead_channel_share(self) -> float:
-        """Share of the channels that are zero everywhere for this input, in 0..1."""
-        return float(np.mean(~np.any(self.values.reshape(len(self.values), -1), axis=1)))
-
-    def statistics(self, channels: Sequence[int]) -> list[ChannelStatistics]:
-        """Return the figures of the given channels, in that order."""
-        return [_statistics(channel, self.values[channel]) for channel in channels]
+    run: Run
+    size_bytes: int
 
 
 class FeatureMaps:
@@ -63,6 +39,7 @@ class FeatureMaps:
     open_prefix: makes a serialised model runnable.
     max_prefixes: how many runnable prefixes are kept; the least recently used goes first.
     size: of the input that the layer table is for: height and width, or samples.
+    max_bytes: what the weights in all prefixes that are kept may take together.
 
     May be called from several threads; a prefix wanted by many is built once.
     """
@@ -74,16 +51,23 @@ class FeatureMaps:
         open_prefix: Callable[[bytes], Run],
         max_prefixes: int,
         size: tuple[int, ...],
+        max_bytes: int = 2**28,
     ) -> None:
-        self._input = graph.inputs[0].name
-        self._batch = graph.inputs[0].shape[0]
+        self._input = graph.inputs[0]
+        self._size = size
         self._taps = _by_name(graph.taps)
-        model = Once(read)
+        self.all_taps = graph.taps
+        self._model = model = Once(read)
+        self._open_prefix = open_prefix
+        self._finder = Once(lambda: FilterFinder(model().graph))
         # Nothing here refers to `self`: in a circle, prefixes would outlive an unloaded model.
         self._layers = Once(lambda: describe_layers(at_size(model(), size)))
-        self._prefixes = Kept(
-            lambda tensors: open_prefix(_cut(model(), *tensors.split(_BETWEEN))), max_prefixes
-        )
+
+        def cut(tensors: tuple[str, ...]) -> _Prefix:
+            prefix = _cut(model(), tensors)
+            return _Prefix(open_prefix(prefix), len(prefix))
+
+        self._prefixes = Kept(cut, max_prefixes, lambda prefix: prefix.size_bytes, max_bytes)
 
     def layers(self) -> LayerTable:
         """Return the layer table of the graph."""
@@ -103,17 +87,6 @@ class FeatureMaps:
             raise UnknownLayer(layer, self._taps)
         return self._taps[layer]
 
-    def compute_several(self, layers: Sequence[str], inputs: NDArray[Any]) -> list[FeatureMap]:
-        """Run the item once, up to all of the layers, and return what each made of it.
-
-        They are held at once: ask for no more than there is room for.
-        layers: at least one; they, `inputs` and what is raised are as for `compute`.
-        """
-        taps = [self.tap(layer) for layer in layers]
-        run = self._prefixes(_BETWEEN.join(tap.name for tap in taps))
-        values = run({self._input: self._filled(inputs)})
-        return [FeatureMap(tap, values[tap.name][0].astype(np.float32)) for tap in taps]
-
     def compute(self, layer: str, inputs: NDArray[Any]) -> FeatureMap:
         """Run the picture or window up to the layer and return what it made of it.
 
@@ -122,16 +95,86 @@ class FeatureMaps:
         Raises: UnknownLayer; ModelNotReady if the graph does not keep what its taps promise.
         """
         tap = self.tap(layer)
-        values = self._prefixes(tap.name)({self._input: self._filled(inputs)})[tap.name]
-        return FeatureMap(tap, values[0].astype(np.float32))
+        return FeatureMap(tap, self.run(tap.name, inputs)[0])
 
-    def _filled(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return as many items as the graph always takes: the one, and nothing."""
-        missing = (self._batch or 1) - len(inputs)
-        return np.pad(inputs, [(0, missing)] + [(0, 0)] * (inputs.ndim - 1))
+    def compute_several(self, layers: Sequence[str], inputs: NDArray[Any]) -> list[FeatureMap]:
+        """Run the item once, up to all of the layers, and return what each made of it.
+
+        They are held at once: ask for no more than there is room for.
+        layers: at least one; they, `inputs` and what is raised are as for `compute`.
+        """
+        taps = [self.tap(layer) for layer in layers]
+        values = self._values(tuple(tap.name for tap in taps), inputs)
+        return [FeatureMap(tap, value[0]) for tap, value in zip(taps, values, strict=True)]
+
+    def run(self, tensor: str, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Run a batch up to any tensor of the graph and return it, (N, ...) float32.
+
+        inputs: (N, H, W, C) uint8 or (N, samples) float32.
+        Raises: ModelNotReady if the graph has no such tensor.
+        """
+        (values,) = self._values((tensor,), inputs)
+        return values
+
+    def constant(self, tensor: str) -> NDArray[Any] | None:
+        """Return a tensor that does not depend on the input, or None if there is no such one.
+
+        What is computed from weights, such as those of 8 bits to be scaled, is computed now.
+        """
+        model = self._model()
+        for weight in model.graph.initializer:
+            if weight.name == tensor:
+                return numpy_helper.to_array(weight)
+        if tensor not in Facts(model).constants:
+            return None
+        return self._open_prefix(cut_prefix(model, tensor))({})[tensor]
+
+    def filters(self, tensor: str) -> Filters | None:
+        """Return where the filters are that made the tensor, if any did."""
+        return self._finder().find(tensor)
+
+    def compute_all(self, inputs: NDArray[Any]) -> Iterator[FeatureMap]:
+        """Yield what every layer made of one item, in the order in which they are computed.
+
+        The graph runs once, unless all of that together takes more than 128 MiB: then as often
+        as is needed to hold no more of it at a time.
+        inputs, Raises: as `compute`.
+        """
+        for taps in self._shares(inputs.shape):
+            values = self._values(tuple(tap.name for tap in taps), inputs)
+            for tap in taps:
+                yield FeatureMap(tap, values.pop(0)[0])
+
+    def _shares(self, shape: tuple[int, ...]) -> list[list[Tap]]:
+        """Return the taps in groups that may be held in memory together."""
+        rows = {layer.name: layer.shape for layer in self.layers().layers}
+        scale = prod(shape[1 : 1 + len(self._size)]) / prod(self._size)
+        shares: list[list[Tap]] = []
+        room = -1.0
+        for tap in self.all_taps:
+            needed = 4 * scale * prod(size or 1 for size in rows.get(tap.name, ()))
+            if needed > room:
+                shares.append([])
+                room = _MOST_BYTES_AT_ONCE
+            shares[-1].append(tap)
+            room -= needed
+        return shares
+
+    def _values(self, tensors: tuple[str, ...], inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
+        run, _ = self._prefixes(tensors)
+        count, fixed = len(inputs), self._input.shape[0]
+        if fixed is None or fixed == count:
+            answers = run({self._input.name: inputs})
+            return [answers[tensor].astype(np.float32, copy=False) for tensor in tensors]
+        # a graph for batches of one size gets as many copies as it takes
+        parts = [run({self._input.name: np.repeat(item[None], fixed, 0)}) for item in inputs]
+        return [
+            np.stack([part[tensor][0] for part in parts]).astype(np.float32, copy=False)
+            for tensor in tensors
+        ]
 
 
-def _cut(model: onnx.ModelProto, *tensors: str) -> bytes:
+def _cut(model: onnx.ModelProto, tensors: Sequence[str]) -> bytes:
     try:
         return cut_prefix(model, *tensors)
     except KeyError as error:
@@ -144,15 +187,3 @@ def _by_name(taps: Sequence[Tap]) -> dict[str, Tap]:
     """Return the taps by module path and by name; a module's last tap is its output."""
     by_module = {module: tap for tap in taps for module in tap.modules if module}
     return by_module | {tap.name: tap for tap in taps}
-
-
-def _statistics(channel: int, values: NDArray[np.float32]) -> ChannelStatistics:
-    finite = values[np.isfinite(values)]
-    return ChannelStatistics(
-        channel=channel,
-        minimum=float(finite.min()) if finite.size else None,
-        maximum=float(finite.max()) if finite.size else None,
-        mean=float(finite.mean(dtype=np.float64)) if finite.size else None,
-        zero_share=float(np.mean(values == 0)),
-        non_finite=values.size - finite.size,
-    )

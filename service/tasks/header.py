@@ -14,18 +14,19 @@ _NARROWEST_PX = 560
 
 
 def put_header(
-    body: Image.Image, title: str, facts: str, values: NDArray[np.float32], scale: ColorScale
+    body: Image.Image, title: str, facts: str, values: NDArray[np.float32], scale: ColorScale | None
 ) -> Image.Image:
     """Return the picture with the header above it and a margin all around.
 
     values: all that are shown, whose reach is told.
+    scale: None if they have no scale in common.
     """
     header = _draw_header(max(body.width, _NARROWEST_PX), title, facts, values, scale)
     return _stack(header, body)
 
 
 def _draw_header(
-    width: int, title: str, facts: str, values: NDArray[np.float32], scale: ColorScale
+    width: int, title: str, facts: str, values: NDArray[np.float32], scale: ColorScale | None
 ) -> Image.Image:
     image = Image.new("RGB", (width, HEADER_PX), PAPER)
     draw = ImageDraw.Draw(image)
@@ -33,12 +34,13 @@ def _draw_header(
     draw.text((0, 26), shorten(facts, _TEXT_PX, width), MUTED, font(_TEXT_PX))
     finite = values[np.isfinite(values)]
     reach = f"{finite.min():.4g} to {finite.max():.4g}" if finite.size else "no finite values"
-    x = _draw_scale(image, 50, scale)
+    x = _draw_scale(image, 50, scale) if scale else 0
     draw.text((x, 48), f"values {reach}", BRIGHT, font(_TEXT_PX))
     if finite.size < values.size:
         x += int(font(_TEXT_PX).getlength(f"values {reach}")) + 16
         draw.rectangle((x, 50, x + 9, 59), NON_FINITE)
-        draw.text((x + 15, 48), "NaN, infinite", MUTED, font(_TEXT_PX))
+        count = f"{values.size - finite.size:,} NaN or infinite"
+        draw.text((x + 15, 48), count, MUTED, font(_TEXT_PX))
     return image
 
 

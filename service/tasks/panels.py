@@ -143,5 +143,5 @@ def _ease(layout: Layout) -> float:
 def _too_many(count: int) -> InvalidParameter:
     return InvalidParameter(
         f"{count} channels do not fit into one picture of at most {MAX_SIDE_PX} pixels a side; "
-        "ask for fewer with channels="
+        "ask for fewer with channels= or top_k="
     )

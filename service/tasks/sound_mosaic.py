@@ -10,10 +10,11 @@ from PIL import Image, ImageDraw
 from service.codecs.image import encode_png
 from service.contract.errors import InvalidParameter
 from service.contract.windows import Waveform
-from service.tasks.colors import ColorScale, Rgb, fit_range, fit_scale
+from service.tasks.colors import ColorScale, Rgb, fit_range
 from service.tasks.curves import draw_curve, draw_waveform
 from service.tasks.header import put_header
 from service.tasks.ink import BRIGHT, FAINT, MUTED, PAPER, font
+from service.tasks.look import AS_USUAL, Look
 from service.tasks.mosaic import spell_channels
 from service.tasks.panels import (
     MOST_CURVES,
@@ -54,29 +55,37 @@ class Scene:
 
 
 def render_sound_map(
-    values: NDArray[np.float32], channels: Sequence[int], title: str, scene: Scene
+    values: NDArray[np.float32],
+    channels: Sequence[int],
+    title: str,
+    scene: Scene,
+    look: Look = AS_USUAL,
 ) -> bytes:
-    """Return a PNG of the channels, all in the same colour scale, at most 2048 pixels a side.
+    """Return a PNG of the channels, at most 2048 pixels a side.
 
     values: (C, L), drawn as curves or, if there are many, as rows of colours; (C, H, W), drawn
         upright with the lowest row at the bottom. Time runs to the right. Where cells are finer
         than pixels, a sequence shows the extremes, which would cancel out in a mean.
     channels: indices along C, drawn in this order.
     title: names the layer.
-    Raises: InvalidParameter if no channel is given or so many do not fit.
+    Raises: InvalidParameter if no channel is given or so many do not fit, or if it is to be zoomed.
     """
     if not channels:
         raise InvalidParameter("a picture needs at least one channel")
+    if look.zoom is not None:
+        raise InvalidParameter("zoom is for maps of pictures: here the time sets the width.")
     chosen = values[list(channels)]
     maps = chosen.reshape(len(chosen), -1, chosen.shape[-1])  # (count, rows, cells)
-    scale = fit_range(chosen) if scene.spectrogram else fit_scale(chosen)
-    canvas = _Canvas(maps, [str(channel) for channel in channels], scale, scene)
+    scales = look.scales(chosen, zero_is_nothing_special=scene.spectrogram)
+    canvas = _Canvas(maps, channels, scales, scene, look)
     body = canvas.draw()
     facts = [
         " x ".join(map(str, values.shape)),
         spell_channels(len(channels), len(values)),
         *canvas.facts,
+        *filter(None, [look.fact]),
     ]
+    scale = scales[0] if look.scale == "shared" else None
     return encode_png(np.asarray(put_header(body, title, " · ".join(facts), chosen, scale)))
 
 
@@ -86,14 +95,19 @@ class _Canvas:
     def __init__(
         self,
         maps: NDArray[np.float32],
-        captions: Sequence[str],
-        scale: ColorScale,
+        channels: Sequence[int],
+        scales: Sequence[ColorScale],
         scene: Scene,
+        look: Look,
     ) -> None:
-        self._maps, self._captions, self._scale, self._scene = maps, captions, scale, scene
-        reach = fit_range(maps)
-        self._low, self._high = min(reach.low, 0.0), max(reach.high, 0.0)
+        self._maps, self._scene = maps, scene
         count, rows, _ = maps.shape
+        shared = look.scale == "shared"
+        self._scales = [scales[0]] * count if shared else scales
+        reaches = [fit_range(maps)] * count if shared else [fit_range(part) for part in maps]
+        self._limits = [(min(reach.low, 0.0), max(reach.high, 0.0)) for reach in reaches]
+        self._numbers = [str(channel) for channel in channels]
+        self._captions = look.captions(channels, scales)
         self._upright, self._curves = rows > 1, rows == 1 and count <= MOST_CURVES
         self.layout = self._plan(count, rows)
         self._cells = scene.timeline.cells_to_a_pixel(self.layout.panel[0])
@@ -106,14 +120,10 @@ class _Canvas:
                 return plain
             return plan_spectrograms(count, rows, left=_width("0000") + 8)
         if self._curves:
-            return plan_curves(count, max(map(_width, [*self._limits(), *self._numbers()])) + 8)
-        return plan_rows(count, max(map(_width, self._captions)) + 8)
-
-    def _numbers(self) -> list[str]:
-        return [f"ch {caption}" for caption in self._captions]
-
-    def _limits(self) -> tuple[str, str]:
-        return f"{self._high:.3g}", f"{self._low:.3g}"
+            limits = [f"{limit:.3g}" for pair in self._limits for limit in pair]
+            beside = [*limits, *map(_numbered, self._numbers)]
+            return plan_curves(count, max(map(_width, beside)) + 8)
+        return plan_rows(count, max(map(_width, self._numbers)) + 8)
 
     def _spell(self) -> list[str]:
         rows = self.layout.reduced
@@ -130,8 +140,8 @@ class _Canvas:
     def draw(self) -> Image.Image:
         pixels = np.full((*self.layout.size[::-1], 3), PAPER, np.uint8)
         self._draw_sound(pixels)
-        for values, (left, top) in zip(self._maps, self.layout.corners(), strict=True):
-            panel = self._curve(values[0]) if self._curves else self._colors(values)
+        for place, (left, top) in enumerate(self.layout.corners()):
+            panel = self._curve(place) if self._curves else self._colors(place)
             high, wide = panel.shape[:2]
             pixels[top : top + high, left : left + wide] = panel
         image = Image.fromarray(pixels)
@@ -147,23 +157,23 @@ class _Canvas:
         for left in self.layout.lefts()[: len(self._maps)]:
             pixels[: len(strip), left : left + width] = strip
 
-    def _curve(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Return the panel of one channel of a sequence (cells,)."""
+    def _curve(self, place: int) -> NDArray[np.uint8]:
+        """Return the panel of one channel of a sequence."""
         width, height = self.layout.panel
-        blocks = _in_blocks(values, self._cells)
+        blocks = _in_blocks(self._maps[place, 0], self._cells)
         places = self._scene.timeline.blocks_at(width, len(blocks), self._cells)
         reach = np.stack([blocks.min(axis=1), blocks.max(axis=1)])
-        return draw_curve(reach, places, (self._low, self._high), self._scale, height)
+        return draw_curve(reach, places, self._limits[place], self._scales[place], height)
 
-    def _colors(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Return the panel of one channel (rows, cells), the lowest row at the bottom."""
-        layout, timeline = self.layout, self._scene.timeline
+    def _colors(self, place: int) -> NDArray[np.uint8]:
+        """Return the panel of one channel, the lowest row at the bottom."""
+        layout, timeline, values = self.layout, self._scene.timeline, self._maps[place]
         width, height = layout.panel
         if self._upright:
             blocks = averaged(values[None], layout.reduced, self._cells)[0]
         else:
             blocks = _strongest(_in_blocks(values[0], self._cells))[None]
-        shown = self._scale.paint(blocks)[::-1].repeat(height // len(blocks), axis=0)
+        shown = self._scales[place].paint(blocks)[::-1].repeat(height // len(blocks), axis=0)
         places = timeline.blocks_at(width, blocks.shape[1], self._cells)
         panel: NDArray[np.uint8] = shown[:, places]
         panel[:, places < 0] = PAPER
@@ -178,13 +188,14 @@ class _Canvas:
                 if height >= _ROWS_PX:
                     self._number_bands(draw, left, top)
             elif self._curves:
-                high, low = self._limits()
+                low, high = (f"{limit:.3g}" for limit in self._limits[place])
                 _write_left(draw, (left, top + 6), high, MUTED)
-                _write_left(draw, (left, top + height / 2), self._numbers()[place], BRIGHT)
+                number = _numbered(self._numbers[place])
+                _write_left(draw, (left, top + height / 2), number, BRIGHT)
                 _write_left(draw, (left, top + height - 6), low, MUTED)
             elif place // self.layout.columns % every == 0:
                 middle = top + min(height, _LINE_PX * every) / 2
-                _write_left(draw, (left, middle), self._captions[place], MUTED)
+                _write_left(draw, (left, middle), self._numbers[place], MUTED)
 
     def _number_bands(self, draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
         """Write the numbers of bands beside the rows that lie there."""
@@ -221,6 +232,10 @@ def _strongest(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
     places = np.abs(blocks).argmax(axis=1)
     strongest: NDArray[np.float32] = blocks[np.arange(len(blocks)), places]
     return strongest
+
+
+def _numbered(number: str) -> str:
+    return f"ch {number}"
 
 
 def _width(text: str) -> int:

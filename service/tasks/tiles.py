@@ -1,6 +1,6 @@
 """Channels that have a height and a width, as a grid of small pictures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Any
@@ -45,26 +45,45 @@ class Grid:
         return self.columns * self.pitch[0] - _GAP_PX, self.rows * self.pitch[1] - _GAP_PX
 
 
-def plan_grid(count: int, height: int, width: int, caption_px: int) -> Grid:
+def plan_grid(
+    count: int, height: int, width: int, caption_px: int, zoom: int | None = None
+) -> Grid:
     """Return the layout of `count` maps of (height, width), as large as is comfortable.
 
-    Raises: InvalidParameter if so many do not fit at any size.
+    zoom: screen pixels per cell, instead.
+    Raises: InvalidParameter if so many do not fit at that or at any size.
     """
+    if zoom is not None:
+        return _zoomed(count, height, width, caption_px, zoom)
     largest = (512 if count <= 2 else 256) // max(height, width)
     for enlarged in range(largest, 1, -1):
         grid = _grid(count, enlarged, 1, (width * enlarged, height * enlarged), caption_px)
         if max(grid.size) <= _COMFORTABLE_PX:
             return grid
-    room = MAX_SIDE_PX - 2 * MARGIN_PX
     for reduced in range(1, max(height, width) + 1):
         tile = (ceil(width / reduced), ceil(height / reduced))
         grid = _grid(count, 1, reduced, tile, caption_px)
-        if grid.size[0] <= room and grid.size[1] <= room - _HEADER_PX:
+        if _fits(grid):
             return grid
     raise InvalidParameter(
         f"{count} channels do not fit into one picture of at most {MAX_SIDE_PX} pixels a side; "
-        "ask for fewer with channels="
+        "ask for fewer with channels= or top_k="
     )
+
+
+def _zoomed(count: int, height: int, width: int, caption_px: int, zoom: int) -> Grid:
+    grid = _grid(count, zoom, 1, (width * zoom, height * zoom), caption_px)
+    if not _fits(grid):
+        raise InvalidParameter(
+            f"{count} channels of {width} x {height} cells do not fit with zoom={zoom} into one "
+            f"picture of at most {MAX_SIDE_PX} pixels a side; ask for fewer, or less zoom"
+        )
+    return grid
+
+
+def _fits(grid: Grid) -> bool:
+    room = MAX_SIDE_PX - 2 * MARGIN_PX
+    return grid.size[0] <= room and grid.size[1] <= room - _HEADER_PX
 
 
 def _grid(count: int, enlarged: int, reduced: int, tile: tuple[int, int], caption_px: int) -> Grid:
@@ -76,28 +95,47 @@ def _grid(count: int, enlarged: int, reduced: int, tile: tuple[int, int], captio
 
 
 def draw_tiles(
-    maps: NDArray[Any], captions: Sequence[str], scale: ColorScale
+    maps: NDArray[Any],
+    captions: Sequence[str],
+    scales: Sequence[ColorScale],
+    zoom: int | None = None,
 ) -> tuple[Image.Image, Grid]:
     """Return the grid and how it was laid out.
 
     maps: (count, H, W), one a tile.
     captions: the text above each.
+    scales: of each, or one of all.
+    zoom: as for `plan_grid`.
     """
-    widest = ceil(max(font(_CAPTION_PX).getlength(caption) for caption in captions))
-    grid = plan_grid(len(maps), maps.shape[1], maps.shape[2], widest)
+    grid = plan_grid(len(maps), maps.shape[1], maps.shape[2], widest_px(captions), zoom)
+    shown = averaged(maps, grid.reduced, grid.reduced)
+    every = scales if len(scales) == len(maps) else [scales[0]] * len(maps)
+    tiles = (scale.paint(tile) for tile, scale in zip(shown, every, strict=True))
+    return lay_tiles(tiles, captions, grid), grid
+
+
+def lay_tiles(
+    tiles: Iterable[NDArray[np.uint8]], captions: Sequence[str], grid: Grid
+) -> Image.Image:
+    """Return the painted tiles, each (H, W, 3), enlarged and laid out, with their captions."""
     width, height = grid.size
     pixels = np.full((height, width, 3), PAPER, np.uint8)
-    shown = scale.paint(averaged(maps, grid.reduced, grid.reduced))
-    for tile, (left, top) in zip(shown, _corners(grid, len(maps)), strict=True):
+    corners = list(_corners(grid, len(captions)))
+    for tile, (left, top) in zip(tiles, corners, strict=True):
         enlarged = tile.repeat(grid.enlarged, axis=0).repeat(grid.enlarged, axis=1)
         high, wide = enlarged.shape[:2]
         below = top + _CAPTION_HEIGHT_PX
         pixels[below : below + high, left : left + wide] = enlarged
     image = Image.fromarray(pixels)
     draw = ImageDraw.Draw(image)
-    for caption, corner in zip(captions, _corners(grid, len(maps)), strict=True):
+    for caption, corner in zip(captions, corners, strict=True):
         draw.text(corner, caption, MUTED, font(_CAPTION_PX))
-    return image, grid
+    return image
+
+
+def widest_px(captions: Sequence[str]) -> int:
+    """Return the width of the longest caption."""
+    return ceil(max(font(_CAPTION_PX).getlength(caption) for caption in captions))
 
 
 def _corners(grid: Grid, count: int) -> Iterator[tuple[int, int]]:

@@ -13,7 +13,8 @@ import pytest
 from service.contract.errors import InvalidParameter, ModelNotReady, UnknownLayer
 from service.contract.manifest import Tap
 from service.tasks.channels import parse_channels
-from service.tasks.features import FeatureMap, FeatureMaps
+from service.tasks.feature_map import FeatureMap
+from service.tasks.features import FeatureMaps
 from tests.onnx_graphs import Net, open_session, residual_net, run_all_taps, write_graph
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "xo_convnet.json").read_text())
