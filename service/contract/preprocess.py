@@ -11,6 +11,7 @@ from PIL import Image
 
 from service.contract.frame import frame_of
 from service.contract.specs import ImagePreprocessing
+from service.contract.view import view_of
 
 Pixels = NDArray[np.uint8]
 
@@ -64,11 +65,8 @@ def _whole(image: Image.Image, spec: ImagePreprocessing) -> Pixels:
 
 def _shortest_side_center_crop(image: Image.Image, spec: ImagePreprocessing) -> Pixels:
     """Resample the largest centred box of the target's shape, shrunk to crop_fraction."""
-    scale = min(image.width / spec.width, image.height / spec.height) * spec.crop_fraction
-    # rounding may make the box wider than the picture by the last bit
-    width, height = min(image.width, spec.width * scale), min(image.height, spec.height * scale)
-    left, top = (image.width - width) / 2, (image.height - height) / 2
-    box = (left, top, left + width, top + height)
+    view = view_of((image.height, image.width), spec)
+    box = (view.left, view.top, view.left + view.width, view.top + view.height)
     return np.asarray(_resample(image, (spec.width, spec.height), box))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.codecs.image import ImageLimits, decode_image
+from service.codecs.image import ImageLimits, decode_image, read_size
 from service.contract.postprocess import Prediction, top_predictions
 from service.contract.preprocess import Pixels, enough_px, preprocess_image
 from service.contract.specs import ImagePreprocessing
@@ -58,6 +58,14 @@ class Classifier:
     def model_input(self, data: bytes) -> Pixels:
         """Return the picture as one model input; raises what decode_image raises."""
         return self.prepare(data)[1]
+
+    def picture(self, data: bytes) -> Pixels:
+        """Return the picture itself, (H, W, 3) uint8; raises what decode_image raises."""
+        return decode_image(data, self._limits)
+
+    def size(self, data: bytes) -> tuple[int, int]:
+        """Return the picture's height and width; raises what read_size raises."""
+        return read_size(data, self._limits)
 
     def run(self, inputs: Sequence[Any], alone: bool) -> list[Probabilities]:
         """Return the probabilities of each of the inputs, which `prepare` made."""

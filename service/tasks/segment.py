@@ -137,6 +137,10 @@ class Segmenter:
         """Return the picture itself, (H, W, 3) uint8; raises what decode_image raises."""
         return decode_image(data, self._limits)
 
+    def size(self, data: bytes) -> Size:
+        """Return the picture's height and width; raises what read_size raises."""
+        return read_size(data, self._limits)
+
     def segment(self, question: Question) -> Segmented:
         """Return what the model says of the picture; blocks. Raises: as `prepare`."""
         _, prepared = self.prepare(question)

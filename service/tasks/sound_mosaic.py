@@ -25,6 +25,7 @@ from service.tasks.panels import (
 )
 from service.tasks.tiles import averaged
 from service.tasks.timeline import Timeline, round_step
+from service.tasks.tint import tint
 
 _TEXT_PX = 11
 _LINE_PX = 13
@@ -54,7 +55,11 @@ class Scene:
 
 
 def render_sound_map(
-    values: NDArray[np.float32], channels: Sequence[int], title: str, scene: Scene
+    values: NDArray[np.float32],
+    channels: Sequence[int],
+    title: str,
+    scene: Scene,
+    glow: NDArray[np.float32] | None = None,
 ) -> bytes:
     """Return a PNG of the channels, all in the same colour scale, at most 2048 pixels a side.
 
@@ -63,6 +68,7 @@ def render_sound_map(
         than pixels, a sequence shows the extremes, which would cancel out in a mean.
     channels: indices along C, drawn in this order.
     title: names the layer.
+    glow: (H, W) in 0..1, how strongly the cells of a map (C, H, W) are tinted.
     Raises: InvalidParameter if no channel is given or so many do not fit.
     """
     if not channels:
@@ -70,7 +76,7 @@ def render_sound_map(
     chosen = values[list(channels)]
     maps = chosen.reshape(len(chosen), -1, chosen.shape[-1])  # (count, rows, cells)
     scale = fit_range(chosen) if scene.spectrogram else fit_scale(chosen)
-    canvas = _Canvas(maps, [str(channel) for channel in channels], scale, scene)
+    canvas = _Canvas(maps, [str(channel) for channel in channels], scale, scene, glow)
     body = canvas.draw()
     facts = [
         " x ".join(map(str, values.shape)),
@@ -89,8 +95,10 @@ class _Canvas:
         captions: Sequence[str],
         scale: ColorScale,
         scene: Scene,
+        glow: NDArray[np.float32] | None,
     ) -> None:
         self._maps, self._captions, self._scale, self._scene = maps, captions, scale, scene
+        self._glow = glow
         reach = fit_range(maps)
         self._low, self._high = min(reach.low, 0.0), max(reach.high, 0.0)
         count, rows, _ = maps.shape
@@ -163,7 +171,10 @@ class _Canvas:
             blocks = averaged(values[None], layout.reduced, self._cells)[0]
         else:
             blocks = _strongest(_in_blocks(values[0], self._cells))[None]
-        shown = self._scale.paint(blocks)[::-1].repeat(height // len(blocks), axis=0)
+        colors = self._scale.paint(blocks)
+        if self._upright and self._glow is not None:
+            colors = tint(colors, averaged(self._glow[None], layout.reduced, self._cells)[0])
+        shown = colors[::-1].repeat(height // len(blocks), axis=0)
         places = timeline.blocks_at(width, blocks.shape[1], self._cells)
         panel: NDArray[np.uint8] = shown[:, places]
         panel[:, places < 0] = PAPER
