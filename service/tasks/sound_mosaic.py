@@ -25,7 +25,7 @@ from service.tasks.panels import (
 )
 from service.tasks.tiles import averaged
 from service.tasks.timeline import Timeline, round_step
-from service.tasks.tint import tint
+from service.tasks.tint import Glow, tint
 
 _TEXT_PX = 11
 _LINE_PX = 13
@@ -44,6 +44,7 @@ class Scene:
     bands: the middle of the lowest row of the map and the way to the next, in bands.
     spectrogram: the map is the sound's spectrum itself, in which zero is nothing special.
     notes: facts to tell, about what a cell sees and what fills the window.
+    numbered: the map is channels of a layer, which are told apart by their numbers.
     """
 
     timeline: Timeline
@@ -52,6 +53,19 @@ class Scene:
     bands: tuple[float, float] = (0.5, 1)
     spectrogram: bool = False
     notes: tuple[str, ...] = ()
+    numbered: bool = True
+
+
+@dataclass(frozen=True)
+class Cover:
+    """A glow over a spectrogram.
+
+    values: those that glow. strength: of the glow in each cell of the spectrogram, (H, W) in 0..1.
+    """
+
+    values: NDArray[np.float32] = field(repr=False)
+    strength: NDArray[np.float32] = field(repr=False)
+    scale: Glow
 
 
 def render_sound_map(
@@ -59,7 +73,7 @@ def render_sound_map(
     channels: Sequence[int],
     title: str,
     scene: Scene,
-    glow: NDArray[np.float32] | None = None,
+    cover: Cover | None = None,
 ) -> bytes:
     """Return a PNG of the channels, all in the same colour scale, at most 2048 pixels a side.
 
@@ -68,7 +82,7 @@ def render_sound_map(
         than pixels, a sequence shows the extremes, which would cancel out in a mean.
     channels: indices along C, drawn in this order.
     title: names the layer.
-    glow: (H, W) in 0..1, how strongly the cells of a map (C, H, W) are tinted.
+    cover: what glows over the map (1, H, W), which is gray then.
     Raises: InvalidParameter if no channel is given or so many do not fit.
     """
     if not channels:
@@ -76,13 +90,15 @@ def render_sound_map(
     chosen = values[list(channels)]
     maps = chosen.reshape(len(chosen), -1, chosen.shape[-1])  # (count, rows, cells)
     scale = fit_range(chosen) if scene.spectrogram else fit_scale(chosen)
-    canvas = _Canvas(maps, [str(channel) for channel in channels], scale, scene, glow)
+    captions = [str(channel) if scene.numbered else "" for channel in channels]
+    canvas = _Canvas(maps, captions, scale, scene, cover)
     body = canvas.draw()
-    facts = [
-        " x ".join(map(str, values.shape)),
-        spell_channels(len(channels), len(values)),
-        *canvas.facts,
-    ]
+    facts = canvas.facts
+    if scene.numbered:
+        shape = " x ".join(map(str, values.shape))
+        facts = [shape, spell_channels(len(channels), len(values)), *facts]
+    if cover:
+        chosen, scale = cover.values, cover.scale
     return encode_png(np.asarray(put_header(body, title, " · ".join(facts), chosen, scale)))
 
 
@@ -95,10 +111,10 @@ class _Canvas:
         captions: Sequence[str],
         scale: ColorScale,
         scene: Scene,
-        glow: NDArray[np.float32] | None,
+        cover: Cover | None,
     ) -> None:
         self._maps, self._captions, self._scale, self._scene = maps, captions, scale, scene
-        self._glow = glow
+        self._cover = cover
         reach = fit_range(maps)
         self._low, self._high = min(reach.low, 0.0), max(reach.high, 0.0)
         count, rows, _ = maps.shape
@@ -118,7 +134,7 @@ class _Canvas:
         return plan_rows(count, max(map(_width, self._captions)) + 8)
 
     def _numbers(self) -> list[str]:
-        return [f"ch {caption}" for caption in self._captions]
+        return [f"ch {caption}" if caption else "" for caption in self._captions]
 
     def _limits(self) -> tuple[str, str]:
         return f"{self._high:.3g}", f"{self._low:.3g}"
@@ -172,8 +188,9 @@ class _Canvas:
         else:
             blocks = _strongest(_in_blocks(values[0], self._cells))[None]
         colors = self._scale.paint(blocks)
-        if self._upright and self._glow is not None:
-            colors = tint(colors, averaged(self._glow[None], layout.reduced, self._cells)[0])
+        if self._upright and self._cover:
+            strength = averaged(self._cover.strength[None], layout.reduced, self._cells)[0]
+            colors = tint(colors, strength)
         shown = colors[::-1].repeat(height // len(blocks), axis=0)
         places = timeline.blocks_at(width, blocks.shape[1], self._cells)
         panel: NDArray[np.uint8] = shown[:, places]

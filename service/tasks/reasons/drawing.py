@@ -10,19 +10,19 @@ from service.tasks.colors import fit_scale
 from service.tasks.features import FeatureMaps
 from service.tasks.header import put_header
 from service.tasks.reasons.question import Explanation
-from service.tasks.sound_mosaic import Scene, render_sound_map
+from service.tasks.sound_mosaic import Cover, Scene, render_sound_map
 from service.tasks.sound_scene import is_spectrogram, scene_of
 from service.tasks.sound_window import SoundWindow
 from service.tasks.tiles import draw_tiles
 from service.tasks.timeline import Timeline
-from service.tasks.tint import strength_of
+from service.tasks.tint import glow_of, strength_of
 
 
 def render_map(explanation: Explanation, label: str) -> bytes:
     """Return a PNG of the map alone, as it is: blue is against the class, red is for it."""
     values = explanation.values
     scale = fit_scale(values)
-    body, _ = draw_tiles(values[None], [explanation.layer or "patches"], scale)
+    body, _ = draw_tiles(values[None], [""], scale)
     facts = " · ".join(_facts(explanation))
     picture = put_header(body, _title(explanation, label), facts, values, scale)
     return encode_png(np.asarray(picture))
@@ -59,19 +59,22 @@ def render_sound_overlay(
     spectrogram = features.compute(layer.name, window.waveform[None]).values
     rows = layer.start[0] + np.arange(spectrogram.shape[1]) * layer.jump[0]
     columns = layer.start[1] + np.arange(spectrogram.shape[2]) * layer.jump[1]
-    glow = explanation.grid.sample(strength_of(explanation.values), rows, columns)
-    glow = np.zeros_like(glow) if explanation.degenerate else np.clip(glow, 0, 1)
-    scene = replace(scene, notes=tuple(_facts(explanation)))
-    return render_sound_map(spectrogram, (0,), _title(explanation, label), scene, glow)
+    values = explanation.values
+    strength = explanation.grid.sample(strength_of(values), rows, columns).astype(np.float32)
+    strength = np.zeros_like(strength) if explanation.degenerate else strength
+    cover = Cover(values, strength, glow_of(values))
+    scene = replace(scene, notes=tuple(_facts(explanation)), numbered=False)
+    return render_sound_map(spectrogram, (0,), _title(explanation, label), scene, cover)
 
 
 def _title(explanation: Explanation, label: str) -> str:
-    where = f" of {explanation.layer}" if explanation.layer else ""
+    where = f" at {explanation.layer}" if explanation.layer else ""
     return f"{label} {explanation.probability:.0%}: {explanation.method}{where}"
 
 
 def _facts(explanation: Explanation) -> list[str]:
     facts = [explanation.reason] if explanation.reason else []
+    facts.append(" x ".join(map(str, explanation.values.shape)))
     if explanation.channels is not None and explanation.tried not in (None, explanation.channels):
         facts.append(f"the strongest {explanation.tried} of {explanation.channels} channels")
     return [*facts, f"{explanation.runs} runs"]
@@ -92,4 +95,5 @@ def _scene(explanation: Explanation, window: SoundWindow, spec: AudioPreprocessi
         heard=window.heard,
         bands=(grid.start[0], grid.jump[0]),
         notes=tuple(_facts(explanation)),
+        numbered=False,
     )

@@ -31,25 +31,18 @@ def render_heat(picture: Pixels, view: View, explanation: Explanation) -> Pixels
     height, width = picture.shape[:2]
     ys, xs = np.arange(height) + 0.5, np.arange(width) + 0.5
     rows, columns = view.to_input(ys, xs)
+    seen_rows, seen_columns = _within(rows, view.input[0]), _within(columns, view.input[1])
     step = max(1, _BAND_PX // width)
     for first in range(0, height, step):
         band = slice(first, first + step)
+        seen = seen_rows[band, None] & seen_columns
         glow = explanation.grid.sample(strength, rows[band], columns)
-        heat[band] = tint(picture[band], np.clip(glow, 0, 1))
-    _darken(heat, ~_within(ys, view.top, view.height)[:, None])
-    _darken(heat, ~_within(xs, view.left, view.width)[None, :])
+        heat[band] = tint(picture[band], glow * seen) * np.where(seen, 1, _UNSEEN)[..., None]
     return heat
 
 
-def _within(places: NDArray[np.floating[Any]], begin: float, size: float) -> NDArray[np.bool_]:
-    return (places > begin) & (places < begin + size)
-
-
-def _darken(pixels: Pixels, unseen: NDArray[np.bool_]) -> None:
-    """Darken the rows (H, 1) or the columns (1, W) that the model was not given, in place."""
-    which = np.flatnonzero(unseen)
-    place = (which,) if unseen.shape[1] == 1 else (slice(None), which)
-    pixels[place] = (pixels[place] * _UNSEEN).astype(np.uint8)
+def _within(places: NDArray[np.floating[Any]], size: int) -> NDArray[np.bool_]:
+    return (places > 0) & (places < size)
 
 
 def _with_sentence(picture: Pixels, sentence: str) -> Pixels:
