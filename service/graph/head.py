@@ -90,19 +90,17 @@ class _Walk:
             if step is None:
                 return None
             name, matrix = step
-            if weights is not None and matrix.ndim == 2 and weights.shape[-1] != len(matrix):
-                return None
             weights = _times(weights, matrix)
+            if weights is None:
+                return None
         return None
 
     def _head(self, pooled: str, weights: Matrix | None) -> PooledHead | None:
         channels = self._facts.size(pooled, 1)
         if channels is None:
             return None
-        full = _times(np.ones(1) if weights is None else weights, np.eye(channels))
-        if full.shape[-1] != channels:
-            return None
-        return PooledHead(pooled, full)
+        full = _times(weights, np.eye(channels))
+        return None if full is None else PooledHead(pooled, full)
 
     def _step(self, node: onnx.NodeProto) -> tuple[str, Matrix] | None:
         """Return what the node reads, and the matrix or the factors that it multiplies it by."""
@@ -200,10 +198,14 @@ class _Walk:
         return np.asarray(value, np.float64)
 
 
-def _times(weights: Matrix | None, matrix: Matrix) -> Matrix:
-    """Return the product; what has one axis stands for a diagonal."""
+def _times(weights: Matrix | None, matrix: Matrix) -> Matrix | None:
+    """Return the product, or None if they do not fit; what has one axis stands for a diagonal."""
     if weights is None or weights.size == 1:
-        return matrix if weights is None else matrix * weights
+        return matrix if weights is None else matrix * weights.reshape(-1)
+    if matrix.size == 1:
+        return weights * matrix.reshape(-1)
+    if weights.shape[-1] != len(matrix):
+        return None
     if matrix.ndim == 1:
         return weights * matrix
     return weights[:, None] * matrix if weights.ndim == 1 else weights @ matrix

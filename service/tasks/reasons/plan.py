@@ -96,7 +96,7 @@ class Plan:
         if method == "occlusion":
             if named is not None:
                 raise InvalidParameter(
-                    "method=occlusion hides parts of the input: it has no layer."
+                    "method=occlusion hides parts of the input, not of a layer."
                 )
             return None
         usable = self.usable(method)
