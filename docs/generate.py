@@ -38,6 +38,10 @@ FEATURE_MAPS = {
 
 
 OVERLAYS = {"temple-overlay.png": ("street", "temple.jpg")}
+EXPLANATIONS = {
+    "cat-why.png": ("cifar10", "cat.jpg"),
+    "seven-why.png": ("spoken_digits", "seven.flac"),
+}
 
 
 def settings_table() -> str:
@@ -144,7 +148,11 @@ async def fetch_pictures() -> dict[str, bytes]:
         for name, (model, sample) in OVERLAYS.items():
             path = f"/v1/models/{model}/segment?render=overlay"
             overlays[name] = (await post(client, path, sample, headers=as_png)).content
-        return maps | overlays
+        reasons = {
+            name: (await post(client, f"/v1/models/{model}/explain", sample)).content
+            for name, (model, sample) in EXPLANATIONS.items()
+        }
+        return maps | overlays | reasons
 
 
 def main() -> None:

@@ -222,3 +222,11 @@ def test_explanations_asked_for_together_are_all_answered(many: Client) -> None:
     requests = [{"content": halves(), "headers": NPY}] * 8
     answers = many.post_together(f"{PATH}?method=ablation-cam", requests, 1, lambda: None)
     assert [answer.content for answer in answers] == [alone] * 8
+
+
+def test_every_method_of_the_path_is_told_where_another_is_asked_for(many: Client) -> None:
+    """GET and POST are routes of their own there."""
+    answer = many.request("DELETE", PATH)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, POST"
+    assert "GET and POST are" in answer.json()["detail"]

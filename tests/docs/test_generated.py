@@ -24,7 +24,8 @@ def test_pictures_of_the_documents_are_made() -> None:
         for line in file.read_text().splitlines():
             if line.startswith("!["):
                 name = line.rpartition("/")[2].rstrip(")")
-                assert name in generate.FEATURE_MAPS | generate.OVERLAYS
+                made = generate.FEATURE_MAPS | generate.OVERLAYS | generate.EXPLANATIONS
+                assert name in made
                 assert (ROOT / "docs" / "pictures" / name).is_file()
 
 

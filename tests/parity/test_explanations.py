@@ -5,9 +5,18 @@ import io
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from service.codecs.image import encode_png
+from service.contract.manifest import image_spec
 from tests.api.client import Client
-from tests.parity.bundled import golden_files, golden_inputs, manifest_of, rebuild
+from tests.parity.bundled import (
+    folder_of,
+    golden_files,
+    golden_inputs,
+    manifest_of,
+    rebuild,
+)
 
 NPY = {"accept": "application/x-npy"}
 JSON = {"accept": "application/json"}
@@ -76,3 +85,40 @@ def test_ablation_cam_is_cam_where_the_head_is_pooling_and_linear(
     answer = client.post(f"{path}/explain?method=ablation-cam", content=file, headers=NPY)
     values = np.load(io.BytesIO(answer.content))
     np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+def pasted(picture: np.ndarray, corner: tuple[int, int], ground: np.ndarray) -> np.ndarray:
+    """Return a canvas of that colour with the picture on it, at half its size."""
+    height, width, _ = picture.shape
+    canvas = np.empty_like(picture)
+    canvas[:] = ground
+    small = Image.fromarray(picture).resize((width // 2, height // 2), Image.Resampling.BILINEAR)
+    top, left = corner
+    canvas[top : top + height // 2, left : left + width // 2] = np.asarray(small)
+    return canvas
+
+
+@pytest.mark.parametrize("method", ["ablation-cam", "score-cam"])
+def test_strongest_cell_is_at_the_object_on_blank_ground(client: Client, method: str) -> None:
+    """In 95 of 100 pictures of flowers where the truth is known, and the model sees it."""
+    name = "flowers"
+    manifest = manifest_of(name)
+    spec = image_spec(manifest)
+    side, ground = spec.height, np.rint(np.array(spec.mean) * 255)
+    half, hits = side // 2, []
+    with np.load(folder_of(manifest) / manifest.golden.file.path) as archive:
+        likeliest = archive["output.probabilities"].argmax(axis=1).tolist()
+    layer = client.get(f"/v1/models/{name}/explain").json()["methods"][0]["default_layer"]
+    rows = client.get(f"/v1/models/{name}/layers").json()["layers"]
+    reach = next(row["jump"][0] for row in rows if row["name"] == layer) / 2
+    path = f"/v1/models/{name}/explain?method={method}"
+    for picture, truth in zip(golden_inputs(manifest), likeliest, strict=True):
+        for top, left in ((0, 0), (0, half), (half, 0), (half, half), (half // 2, half // 2)):
+            file = encode_png(pasted(picture, (top, left), ground))
+            told = client.post(path, content=file, headers=JSON).json()
+            if told["class_index"] == truth:
+                peak = told["peak"] or {"x": np.inf, "y": np.inf}
+                down, along = peak["y"] - top, peak["x"] - left
+                hits.append(max(abs(down - half / 2), abs(along - half / 2)) < half / 2 + reach)
+    assert len(hits) >= 15
+    assert np.mean(hits) >= 0.95

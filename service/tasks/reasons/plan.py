@@ -16,8 +16,8 @@ from service.graph.suffix import leading_to
 
 Method = Literal["cam", "ablation-cam", "eigen-cam", "score-cam", "occlusion"]
 METHODS: tuple[Method, ...] = ("cam", "ablation-cam", "eigen-cam", "score-cam", "occlusion")
-# Coarser maps hardly point anywhere; deeper ones are preferred above that.
-_FINE_CELLS = 5
+# Coarser maps hardly point anywhere; above that, deeper ones point better (bench/RESULTS.md).
+_FINE_CELLS = 3
 # What they make may be of either sign. Maps are summed on the understanding that a channel's value
 # tells how much of something there is, as it does behind a rectifier.
 _SIGNED = {
@@ -73,7 +73,7 @@ class Plan:
         """Return the layer that is taken when none is named.
 
         It is the one that is pooled; else of the layers with the fewest cells the last one behind
-        a rectifier, but none with fewer than five cells along a side if there are others.
+        a rectifier, but none with fewer than three cells along a side if there are others.
         """
         if method == "occlusion" or not self.usable(method):
             return None
@@ -95,9 +95,7 @@ class Plan:
             raise InvalidParameter(f"method={method}: {self._obstacle(method)}")
         if method == "occlusion":
             if named is not None:
-                raise InvalidParameter(
-                    "method=occlusion hides parts of the input, not of a layer."
-                )
+                raise InvalidParameter("method=occlusion hides parts of the input, not of a layer.")
             return None
         usable = self.usable(method)
         name = named or self.default_layer(method)
