@@ -12,6 +12,11 @@ from service.tasks.colors import ColorScale
 _ANCHORS = np.array(
     [[87, 16, 110], [159, 42, 99], [212, 72, 66], [245, 125, 21], [250, 193, 39]], np.float32
 )
+_STEPS = 256
+_PLACES = np.linspace(0, len(_ANCHORS) - 1, _STEPS)
+_GLOW = np.stack(
+    [np.interp(_PLACES, np.arange(len(_ANCHORS)), ends) for ends in _ANCHORS.T], axis=-1
+).astype(np.float32)
 _MOST_OPAQUE = 0.75
 # The share of each colour in what the eye takes for brightness (the luma of ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -30,8 +35,7 @@ class Glow(ColorScale):
 def tint(colors: NDArray[np.uint8], strength: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Return the colours (..., 3) in gray, with a glow as strong as told, (...) in 0..1."""
     share = strength.astype(np.float32)
-    places = np.linspace(0, 1, len(_ANCHORS), dtype=np.float32)
-    glow = np.stack([np.interp(share, places, ends) for ends in _ANCHORS.T], axis=-1)
+    glow = _GLOW[np.rint(share * (_STEPS - 1)).astype(np.uint8)]
     gray = (colors @ _LUMA)[..., None]
     opacity = _MOST_OPAQUE * share[..., None]
     tinted: NDArray[np.uint8] = np.rint(gray + (glow - gray) * opacity).astype(np.uint8)

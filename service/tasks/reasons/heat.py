@@ -13,7 +13,7 @@ from service.tasks.ink import BRIGHT, MARGIN_PX, PAPER, font
 from service.tasks.reasons.question import Explanation
 from service.tasks.tint import strength_of, tint
 
-_BAND_PX = 2**20  # so many pixels of the picture are worked on at once
+_BAND_PX = 2**18  # so many pixels of the picture are worked on at once
 _UNSEEN = 0.35  # how bright the parts stay that the model was not given
 _TEXT_PX, _LINE_PX, _NARROWEST_PX = 14, 19, 320
 
@@ -37,7 +37,8 @@ def render_heat(picture: Pixels, view: View, explanation: Explanation) -> Pixels
         band = slice(first, first + step)
         seen = seen_rows[band, None] & seen_columns
         glow = explanation.grid.sample(strength, rows[band], columns)
-        heat[band] = tint(picture[band], glow * seen) * np.where(seen, 1, _UNSEEN)[..., None]
+        heat[band] = tint(picture[band], glow * seen)
+        heat[band][~seen] = heat[band][~seen] * _UNSEEN
     return heat
 
 
