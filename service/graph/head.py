@@ -8,6 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from service.contract.specs import Shape
 from service.graph.facts import Facts
 from service.graph.prefix import cut_prefix
 
@@ -164,10 +165,20 @@ class _Walk:
         if node.op_type == "ReduceMean":
             return self._mean_over(node, source, len(sizes))
         if node.op_type == "AveragePool":
-            how = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-            whole = list(how["kernel_shape"]) == list(sizes) and not any(how.get("pads", ()))
-            return source if whole else None
+            return source if self._covers_all(node, sizes) else None
         return None
+
+    def _covers_all(self, node: onnx.NodeProto, sizes: Shape) -> bool:
+        """Tell whether the only window there is covers all cells, and counts no padding."""
+        how = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        pads = list(how.get("pads", [0] * 2 * len(sizes)))
+        made = (self._facts.shape(node.output[0]) or (None,) * 3)[2:]
+        if any(size != 1 for size in made) or how.get("auto_pad", b"NOTSET") != b"NOTSET":
+            return False
+        if any(pads) and how.get("count_include_pad"):
+            return False
+        windows = zip(how["kernel_shape"], pads, sizes, strict=False)
+        return all(size is not None and begin + size <= kernel for kernel, begin, size in windows)
 
     def _mean_over(self, node: onnx.NodeProto, source: str, spatial: int) -> str | None:
         rank = spatial + 2

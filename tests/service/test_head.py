@@ -51,6 +51,15 @@ def whole_window_and_conv() -> onnx.ModelProto:
     return net.model()
 
 
+def window_over_the_edge() -> onnx.ModelProto:
+    """A window larger than the map, with padding that does not count, as in Caffe's GoogLeNet."""
+    net = start()
+    net.add("AveragePool", kernel_shape=[8, 6], pads=[0, 0, 1, 1])
+    net.node("Flatten", net.last)
+    net.gemm(4, 5)
+    return net.model()
+
+
 def two_layers_and_no_bend() -> onnx.ModelProto:
     """Two linear layers with nothing between them are one."""
     net = start()
@@ -96,6 +105,7 @@ def weights_made_of_constants() -> onnx.ModelProto:
         pooled_and_scaled,
         mean_and_matmul,
         whole_window_and_conv,
+        window_over_the_edge,
         two_layers_and_no_bend,
         channels_last,
         class_maps,
@@ -161,8 +171,24 @@ def window_that_is_no_mean_of_all() -> onnx.ModelProto:
     return net.model()
 
 
+def padding_that_counts() -> onnx.ModelProto:
+    net = start()
+    net.add("AveragePool", kernel_shape=[8, 6], pads=[0, 0, 1, 1], count_include_pad=1)
+    net.node("Flatten", net.last)
+    net.gemm(4, 5)
+    return net.model()
+
+
 @pytest.mark.parametrize(
-    "make", [max_pooled, hidden_layer, no_pooling, rows_only, window_that_is_no_mean_of_all]
+    "make",
+    [
+        padding_that_counts,
+        max_pooled,
+        hidden_layer,
+        no_pooling,
+        rows_only,
+        window_that_is_no_mean_of_all,
+    ],
 )
 def test_other_heads_are_none(make: Callable[[], onnx.ModelProto]) -> None:
     """Where the scores are not linear in the mean of a map there are no class activation maps."""
