@@ -42,6 +42,10 @@ KERNELS = {"flowers-kernels.png": "flowers"}
 
 OVERLAYS = {"temple-overlay.png": ("street", "temple.jpg")}
 STABILITIES = {"cat-stability.png": ("cifar10", "cat.jpg")}
+EXPLANATIONS = {
+    "cat-why.png": ("cifar10", "cat.jpg"),
+    "seven-why.png": ("spoken_digits", "seven.flac"),
+}
 
 
 def settings_table() -> str:
@@ -156,7 +160,11 @@ async def fetch_pictures() -> dict[str, bytes]:
         for name, model in KERNELS.items():
             answer = await client.get(f"/v1/models/{model}/kernels", headers=as_png)
             kernels[name] = answer.raise_for_status().content
-        return maps | overlays | stabilities | kernels
+        reasons = {
+            name: (await post(client, f"/v1/models/{model}/explain", sample)).content
+            for name, (model, sample) in EXPLANATIONS.items()
+        }
+        return maps | overlays | stabilities | kernels | reasons
 
 
 def main() -> None:

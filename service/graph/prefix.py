@@ -69,9 +69,13 @@ def _outputs(
             yield declared[tensor]
             continue
         facts = facts or Facts(model)
-        found = facts.types.get(tensor)
-        if found is None:
-            yield onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None)
-            continue
-        sizes = None if found.shape is None else [None] * len(found.shape)
-        yield onnx.helper.make_tensor_value_info(tensor, found.elem_type, sizes)
+        yield open_value(tensor, facts)
+
+
+def open_value(tensor: str, facts: Facts) -> onnx.ValueInfoProto:
+    """Return a declaration of the tensor that leaves all its sizes open."""
+    found = facts.types.get(tensor)
+    if found is None:
+        return onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None)
+    sizes = None if found.shape is None else [None] * len(found.shape)
+    return onnx.helper.make_tensor_value_info(tensor, found.elem_type, sizes)

@@ -138,7 +138,7 @@ class Segmenter:
         return decode_image(data, self._limits)
 
     def picture_size(self, data: bytes) -> Size:
-        """Return the picture's height and width in pixels; raises what decode_image raises."""
+        """Return the picture's height and width in pixels; raises what read_size raises."""
         return read_size(data, self._limits)
 
     def segment(self, question: Question) -> Segmented:

@@ -29,6 +29,7 @@ def test_pictures_of_the_documents_are_made() -> None:
                     | generate.OVERLAYS
                     | generate.STABILITIES
                     | generate.KERNELS
+                    | generate.EXPLANATIONS
                 )
                 assert (ROOT / "docs" / "pictures" / name).is_file()
 
