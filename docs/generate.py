@@ -34,10 +34,18 @@ FEATURE_MAPS = {
     "cat-whiten.png": ("cifar10", "cat.jpg", "layer=whiten"),
     "xo-conv.png": ("xo", "x.png", "layer=conv"),
     "digits-envelope.png": ("silence", "digits.flac", "layer=envelope"),
+    "cat-layers.png": ("flowers", "cat.jpg", "layer=*"),
+    "temple-cell.png": ("street", "temple.jpg", "layer=encoder.layer3.1&cell=30,22"),
 }
+KERNELS = {"flowers-kernels.png": "flowers"}
 
 
 OVERLAYS = {"temple-overlay.png": ("street", "temple.jpg")}
+STABILITIES = {"cat-stability.png": ("cifar10", "cat.jpg")}
+EXPLANATIONS = {
+    "cat-why.png": ("cifar10", "cat.jpg"),
+    "seven-why.png": ("spoken_digits", "seven.flac"),
+}
 
 
 def settings_table() -> str:
@@ -144,7 +152,19 @@ async def fetch_pictures() -> dict[str, bytes]:
         for name, (model, sample) in OVERLAYS.items():
             path = f"/v1/models/{model}/segment?render=overlay"
             overlays[name] = (await post(client, path, sample, headers=as_png)).content
-        return maps | overlays
+        stabilities = {
+            name: (await post(client, f"/v1/models/{model}/stability", sample)).content
+            for name, (model, sample) in STABILITIES.items()
+        }
+        kernels = {}
+        for name, model in KERNELS.items():
+            answer = await client.get(f"/v1/models/{model}/kernels", headers=as_png)
+            kernels[name] = answer.raise_for_status().content
+        reasons = {
+            name: (await post(client, f"/v1/models/{model}/explain", sample)).content
+            for name, (model, sample) in EXPLANATIONS.items()
+        }
+        return maps | overlays | stabilities | kernels | reasons
 
 
 def main() -> None:

@@ -11,7 +11,9 @@ _OWN = {
     "serve": "service.commands.serve:serve",
     "predict": "service.commands.predict:predict",
     "layers": "service.commands.layers:layers",
+    "compare": "service.commands.compare:compare_models",
     "check": "service.commands.check:check",
+    "add": "service.commands.add:add",
     "bench": "service.commands.bench:bench",
 }
 _GROUP = "convscope.commands"

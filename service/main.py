@@ -12,6 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from service.api import (
     admin,
     classify,
+    compare,
+    embed,
+    explain,
     features,
     health,
     index,
@@ -22,6 +25,7 @@ from service.api import (
     problems,
     scrape,
     segment,
+    stability,
 )
 from service.api.access_log import AccessLog
 from service.api.answer_headers import AnswerHeaders
@@ -106,6 +110,10 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
         features,
         layers,
         kernels,
+        embed,
+        explain,
+        stability,
+        compare,
         models,
         admin,
         health,

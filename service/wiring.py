@@ -28,7 +28,10 @@ from service.settings import Settings
 from service.tasks.catalog import Answering, Classifying, Listening, Segmenting, ServedModel
 from service.tasks.classify import Classifier
 from service.tasks.features import FeatureMaps, Run
+from service.tasks.kept import Once
 from service.tasks.listen import Listener
+from service.tasks.reasons.explain import Reasons
+from service.tasks.reasons.whole import RunWhole
 from service.tasks.segment import Output, Segmenter
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -97,19 +100,28 @@ def serve_model(model: LoadedModel, settings: Settings, runners: Runners) -> Ser
     def read() -> ModelProto:
         return parse_graph(*reread_graph(model), shown_as)
 
+    graph_once = Once(read)
+    features = FeatureMaps(
+        graph_once,
+        graph,
+        open_prefix,
+        settings.max_prefix_models,
+        manifest.preprocessing.reference_size,
+        settings.max_prefix_bytes,
+    )
     return ServedModel(
         manifest=manifest,
         execution_provider=model.session.execution_provider,
         golden_difference=model.golden_difference,
         memory_bytes=model.graph_bytes * (2 if model.session.has_two else 1),
         answering=_ANSWERING[manifest.task](model, settings, runners),
-        features=FeatureMaps(
-            read,
-            graph,
+        features=features,
+        reasons=Reasons(
+            graph_once,
+            manifest,
+            features,
             open_prefix,
-            settings.max_prefix_models,
-            manifest.preprocessing.reference_size,
-            settings.max_prefix_bytes,
+            _probabilities_of(model),
         ),
         release=partial(_release, model),
     )
@@ -209,6 +221,12 @@ def _runner_of(model: LoadedModel, roles: Sequence[str]) -> _RunRoles:
         return [answers[name] for name in names]
 
     return run if fixed is None else _padded(run, fixed)
+
+
+def _probabilities_of(model: LoadedModel) -> RunWhole:
+    """Return the plain callable from a batch to probabilities, in company."""
+    run = _runner_of(model, ("probabilities",))
+    return lambda batch: run(batch, False)[0]
 
 
 def _padded(run: _RunRoles, size: int) -> _RunRoles:

@@ -4,13 +4,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.api.start_s import StartS
 from service.contract.errors import InvalidParameter
 from service.tasks.catalog import ServedModel
 from service.tasks.colors import Colormap
 from service.tasks.look import Look, Shared
 
 EVERY_LAYER = "*"
-_LONGEST_S = 86_400
 # Parameters that say something of one layer only.
 _OF_ONE = ("channels", "top_k", "zoom", "cell", "scale")
 
@@ -46,12 +46,7 @@ class MapQuery(BaseModel):
     zoom: int | None = Field(
         None, ge=1, le=256, description="Pixels a cell in a mosaic; unset, what is comfortable."
     )
-    start_s: float | None = Field(
-        None,
-        ge=0,
-        le=_LONGEST_S,
-        description="For sounds: where the window begins, in seconds; unset, at the beginning.",
-    )
+    start_s: StartS = None
     version: int | None = Field(
         None, ge=1, le=10**9, description="Pins a version; unset, the highest that is ready."
     )

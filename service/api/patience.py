@@ -1,7 +1,9 @@
 """How long an answer is waited for: as long as the client is there and its time is not over."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from functools import partial
+from time import perf_counter
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -52,10 +54,43 @@ async def finish(work: Callable[[], Any], request: Request, state: State) -> Any
     return await _done(work, request, state, state.finishing)
 
 
+async def do_in_steps(work: Generator[None, None, Out], request: Request, state: State) -> Out:
+    """Have runners do the work step by step, so that others have their turn between two of them.
+
+    What is left is dropped when the time for all of it is over, or when the client leaves.
+    The body must have been read.
+    """
+    limit_s, started = timeout_s(request, state.request_timeout_ms), perf_counter()
+    ended: tuple[Out] | None = await _done(
+        partial(_advance, work), request, state, state.chores, limit_s
+    )
+    while ended is None:
+        if await request.is_disconnected():  # most steps are too short for it to be noticed there
+            raise ClientDisconnect
+        left_s = max(0.0, limit_s - (perf_counter() - started))
+        ended = await _done(partial(_advance, work), request, state, state.finishing, left_s)
+    return ended[0]
+
+
+def _advance(work: Generator[None, None, Out]) -> tuple[Out] | None:
+    """Take one step; return the result in a tuple if it was the last one."""
+    try:
+        next(work)
+    except StopIteration as end:
+        return (end.value,)
+    return None
+
+
 async def _done(
-    work: Callable[[], Any], request: Request, state: State, queue: Batcher[Any, Any]
+    work: Callable[[], Any],
+    request: Request,
+    state: State,
+    queue: Batcher[Any, Any],
+    limit_s: float | None = None,
 ) -> Any:
-    ticket = queue.enqueue([work], timeout_s(request, state.request_timeout_ms))
+    if limit_s is None:
+        limit_s = timeout_s(request, state.request_timeout_ms)
+    ticket = queue.enqueue([work], limit_s)
     (outcome,) = await outcomes(request, ticket, state.condition)
     if isinstance(outcome, Exception):
         raise outcome

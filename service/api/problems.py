@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.request_id import request_id_of
@@ -171,17 +172,28 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
-    detail = error.detail
+    detail, headers = error.detail, dict(error.headers or {})
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = f"There is nothing at {request.url.path[:200]}; GET / has the links."
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "")
-        detail = f"{request.method} is not possible at {request.url.path[:200]}; {allowed} is."
+        methods = _methods_at(request)
+        headers["Allow"] = ", ".join(methods)
+        possible = f"{' and '.join(methods)} {'is' if len(methods) == 1 else 'are'}"
+        detail = f"{request.method} is not possible at {request.url.path[:200]}; {possible}."
     slug = phrase.lower().replace(" ", "-")
     problem = _problem(
         slug, error.status_code, detail, request_id_of(request.scope), phrase.capitalize()
     )
-    return respond(problem, error.headers)
+    return respond(problem, headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Return the methods of all routes at the path; each route knows but its own."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] != Match.NONE:
+            found |= set(getattr(route, "methods", None) or ())
+    return sorted(found)
 
 
 async def _on_disconnect(request: Request, _: Exception) -> Response:

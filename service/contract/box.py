@@ -38,6 +38,13 @@ def center_crop(picture: Size, spec: ImagePreprocessing) -> Box:
     return Box(left, top, left + inner_width, top + inner_height)
 
 
+def input_size(picture: Size, spec: ImagePreprocessing) -> Size:
+    """Return the height and width of the model's input for a picture of that size."""
+    if spec.resize == "shortest_side_center_crop":
+        return spec.height, spec.width
+    return frame_of(picture, spec).outer
+
+
 def shown_part(picture: Size, spec: ImagePreprocessing) -> tuple[Box, Box]:
     """Return which part of the model's input shows which part of a picture of that size.
 

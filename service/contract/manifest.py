@@ -73,6 +73,8 @@ class Tap(Part):
     shape: without the batch: (C, H, W), (C, L) or (C,); None for a size that follows the input's.
     stride: input pixels per cell, (vertical, horizontal); None where cells have no place.
     receptive_field: input pixels that one cell can see, (vertical, horizontal).
+    For sounds, horizontal is along the time, in samples, and vertical across the bands of the
+    first spectrogram; 1 where there is none.
     """
 
     name: str
@@ -87,13 +89,13 @@ class Graph(Part):
     """One ONNX file of the version.
 
     role: the part it plays; most versions have a single `model`.
-    precision: of its weights, so that a quantised twin can stand beside its original.
+    precision: of its weights, or of most, so that a quantised twin can stand beside its original.
     external: every file in which weights of this graph lie, by the name that the graph
         calls it; a graph that names another is refused.
     """
 
     role: Literal["model"] = "model"
-    precision: Literal["float32"] = "float32"
+    precision: Literal["float32", "float16", "int8"] = "float32"
     file: FileRef
     external: tuple[FileRef, ...] = ()
     opset: Annotated[int, Field(ge=7)]
@@ -107,13 +109,16 @@ class Graph(Part):
 
 
 class Golden(Part):
-    """Inputs and PyTorch's outputs for them: `input.<name>` and `output.<name>` arrays.
+    """Inputs and the right outputs for them: `input.<name>` and `output.<name>` arrays.
 
+    of: who gave the outputs: PyTorch, for a net that was `trained` here; or the `original` file,
+        run by ONNX Runtime on the CPU, for one that was made by others.
     atol, rtol: |ours - golden| <= atol + rtol * |golden| must hold everywhere, but in a mask,
         where one pixel in a thousand may differ: at a tie the last bit decides.
     """
 
     file: FileRef
+    of: Literal["trained", "original"] = "trained"
     atol: Annotated[float, Field(gt=0)] = 1e-4
     rtol: Annotated[float, Field(ge=0)] = 1e-3
 
@@ -154,19 +159,34 @@ class Parity(Part):
     max_probability_difference: Annotated[float, Field(ge=0)]
 
 
+class Original(Part):
+    """A file that others made, from which a version was made; its name is without a folder."""
+
+    name: str
+    sha256: Sha256
+
+
 class Provenance(Part):
     """Where the model comes from, so that it can be made again.
 
+    recipe, dataset, seed: None for a model that was not trained here; it has an `original`.
     recipe_sha256: of the recipe's text as the training followed it.
     """
 
-    recipe: str
+    recipe: str | None = None
     recipe_sha256: Sha256 | None = None
-    dataset: str
-    seed: int
+    dataset: str | None = None
+    seed: int | None = None
+    original: Original | None = None
     created: str
     training_minutes: float | None = None
     versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _has_an_origin(self) -> "Provenance":
+        if self.original is None and None in (self.recipe, self.dataset, self.seed):
+            raise ValueError("recipe, dataset and seed are needed, or the original file")
+        return self
 
 
 class Manifest(Part):

@@ -111,8 +111,18 @@ def _infer_types(model: onnx.ModelProto) -> dict[str, TensorType]:
     except Exception:  # a graph that cannot be understood is still shown as far as it tells itself
         inferred = model.graph
     values = [*inferred.input, *inferred.value_info, *inferred.output]
-    types = {t.name: TensorType(t.data_type, tuple(t.dims)) for t in model.graph.initializer}
-    return {value.name: _tensor_type(value) for value in values} | types
+    weights = {t.name: TensorType(t.data_type, tuple(t.dims)) for t in model.graph.initializer}
+    types = {value.name: _tensor_type(value) for value in values} | weights
+    for value in model.graph.value_info:  # what no operator tells, the file may
+        if not _is_whole(types.get(value.name)):
+            copy = onnx.ValueInfoProto()
+            _one_item(copy, value)
+            types[value.name] = _tensor_type(copy)
+    return types
+
+
+def _is_whole(found: TensorType | None) -> bool:
+    return found is not None and found.shape is not None and None not in found.shape
 
 
 def _weightless(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -1,6 +1,5 @@
 """Which constants of a graph are the filters that made a tensor."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import onnx
@@ -63,11 +62,6 @@ class FilterFinder:
         if node.op_type in CONVOLUTIONS:
             return _of_convolution(node)
         return self._of_product(node) if node.op_type in _PRODUCTS else None
-
-    def with_filters(self, tensors: Iterable[str]) -> list[str]:
-        """Return those of the tensors that a convolution made."""
-        found = ((tensor, self.find(tensor)) for tensor in tensors)
-        return [tensor for tensor, filters in found if filters and filters.op in CONVOLUTIONS]
 
     def _of_product(self, node: onnx.NodeProto) -> Filters | None:
         left, right = node.input[:2]

@@ -10,12 +10,13 @@ from service.contract.specs import Shape
 from service.graph.cells import Cells
 from service.graph.costs import has_weights, learned, multiply_accumulates
 from service.graph.facts import Facts, TensorType
-from service.graph.ops import Step, gathers_bands, see_through
+from service.graph.ops import gathers_bands, see_through
+from service.graph.path import data_path, reads
+from service.graph.quantised import plain, steps
 from service.graph.sight import PLACES, Sight, View
+from service.graph.step import Step
 from service.graph.windows import read_windows
 
-# They measure a tensor; what they give is not its content.
-_SHAPE_ARITHMETIC = {"Shape", "Size"}
 _CHANNELS = {1, 3, 4}
 
 
@@ -86,7 +87,7 @@ class LayerTable:
 
 
 def describe_layers(model: onnx.ModelProto) -> LayerTable:
-    """Return one row for each floating point activation between the input and the outputs.
+    """Return one row for each activation between the input and the outputs, quantised ones too.
 
     Tensors that are not channels-first, such as the picture before its transposition,
     have no row, nor have constants and shape arithmetic. Operators that are not
@@ -114,6 +115,7 @@ class _Walk:
     def __init__(self, model: onnx.ModelProto) -> None:
         self._graph = model.graph
         self._facts = Facts(model)
+        self._steps = steps(model.graph)
         self.sights = _input_sights(model.graph, self._facts)
         self._letters = _letters_of_input(self.sights)
         self._behind_weights: set[str] = set()
@@ -122,22 +124,12 @@ class _Walk:
 
     def data_path(self) -> list[onnx.NodeProto]:
         """Return the nodes between the inputs and the outputs, in the order of the graph."""
-        needed = {value.name for value in self._graph.output}
-        backward = []
-        for node in reversed(self._graph.node):
-            if needed.intersection(node.output):
-                needed.update(node.input)
-                backward.append(node)
-        reached, path = set(self.sights), []
-        for node in reversed(backward):
-            if reached.intersection(node.input) and node.op_type not in _SHAPE_ARITHMETIC:
-                reached.update(node.output)
-                path.append(node)
-        return path
+        return data_path(self._graph, set(self.sights))
 
     def pass_node(self, node: onnx.NodeProto) -> Iterator[Layer]:
         """Go on to the node's outputs and yield a row for each that is a tap."""
-        sources = [name for name in node.input if name in self.sights]
+        written, node = node, plain(node)
+        sources = [name for name in reads(node) if name in self.sights]
         step = Step(node, self._facts, [self.sights[n] for n in sources], sources)
         sight, weightless = see_through(step), gathers_bands(step)
         behind = not self._behind_weights.isdisjoint(sources)
@@ -148,8 +140,10 @@ class _Walk:
             self.sights[name] = sight
             if behind or (has_weights(node) and not weightless):
                 self._behind_weights.add(name)
-            if _is_tap(self._facts.types.get(name), sight):
-                yield self._row(name, node, sight, sum(parameters.values()))
+            numbers = name in self._steps and written.op_type != "QuantizeLinear"
+            if _is_tap(self._facts.types.get(name), sight, numbers):
+                row = self._row(name, node, sight, sum(parameters.values()))
+                yield replace(row, op=written.op_type)
 
     def _row(self, name: str, node: onnx.NodeProto, sight: Sight, parameters: int) -> Layer:
         windows = read_windows(node, self._facts)
@@ -214,9 +208,9 @@ def _letters_of_input(sights: dict[str, Sight]) -> str:
     return "".join(sight.layout for sight in sights.values())
 
 
-def _is_tap(tensor: TensorType | None, sight: Sight) -> bool:
+def _is_tap(tensor: TensorType | None, sight: Sight, quantised: bool) -> bool:
     """Whether the tensor is an activation of shape (N, C), (N, C, L) or (N, C, H, W)."""
-    if tensor is None or tensor.shape is None or not tensor.is_float:
+    if tensor is None or tensor.shape is None or not (tensor.is_float or quantised):
         return False
     rank = len(tensor.shape)
     return rank == len(sight.layout) and (

@@ -1,17 +1,15 @@
 """How each ONNX operator changes what cells see of the input."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
-import onnx
-
 from service.contract.geometry import Window
-from service.graph.cells import Cells
-from service.graph.facts import Facts
+from service.graph.cells import Cells, Sources
 from service.graph.resampling import RESAMPLINGS, read_resampling
 from service.graph.sight import PLACES, Sight, View, behind_unknown, meet
 from service.graph.sources import through_transposed, through_window
+from service.graph.step import Step
 from service.graph.windows import (
     CONVOLUTIONS,
     POOLINGS,
@@ -19,45 +17,6 @@ from service.graph.windows import (
     read_frames,
     read_windows,
 )
-
-
-@dataclass(frozen=True)
-class Step:
-    """A node about to be passed.
-
-    sights: of the inputs that depend on the network's input, in order.
-    sources: the names of those inputs.
-    """
-
-    node: onnx.NodeProto
-    facts: Facts
-    sights: Sequence[Sight]
-    sources: Sequence[str]
-
-    @property
-    def sight(self) -> Sight:
-        """What the first input sees."""
-        return self.sights[0]
-
-    @property
-    def source(self) -> str:
-        """The name of the first input that depends on the network's input."""
-        return self.sources[0]
-
-    @property
-    def rank(self) -> int | None:
-        """How many axes the output has."""
-        return self.facts.rank(self.node.output[0])
-
-    def integers(self, attribute: str, position: int) -> list[int] | None:
-        """Return integers given as an attribute (old opsets) or as a constant input (new)."""
-        given = attributes(self.node)
-        if attribute in given:
-            value = given[attribute]
-            return [value] if isinstance(value, int) else list(value)
-        if position < len(self.node.input) and self.node.input[position]:
-            return self.facts.integers(self.node.input[position])
-        return None
 
 
 def see_through(step: Step) -> Sight:
@@ -287,6 +246,29 @@ def _shifted(sight: Sight, axis: int, skipped: int, stride: int = 1) -> Sight:
     return sight.change(letter, sight.along(letter).moved(move))
 
 
+def _space_to_depth(step: Step) -> Sight:
+    """Squares of cells become channels of one cell."""
+    side = attributes(step.node)["blocksize"]
+    return _by_squares(step, lambda cell: (cell * side, cell * side + side - 1), advance=side)
+
+
+def _depth_to_space(step: Step) -> Sight:
+    """Channels of one cell become a square of cells."""
+    side = attributes(step.node)["blocksize"]
+    return _by_squares(step, lambda cell: (cell // side,) * 2, every=side)
+
+
+def _by_squares(step: Step, sources: Sources, every: int = 1, advance: int = 1) -> Sight:
+    sight = step.sight
+    if sight.layout != "NCHW":
+        return _lost(step)
+    for letter in PLACES:
+        view = sight.along(letter)
+        moved = view.moved(lambda cells: cells.read_by(sources, every, advance))
+        sight = sight.change(letter, moved)
+    return sight
+
+
 def _resize(step: Step) -> Sight:
     if "F" in step.sight.layout:
         return _lost(step)
@@ -388,6 +370,7 @@ _HANDLERS: dict[str, Callable[[Step], Sight]] = {
     **dict.fromkeys(["Softmax", "LogSoftmax", "Hardmax"], _softmax),
     "LayerNormalization": partial(_along_axis, to_end=True),
     "Concat": _concat,
+    "DepthToSpace": _depth_to_space,
     "Flatten": _flatten,
     "Gather": _gather,
     "Gemm": _gemm,
@@ -396,6 +379,7 @@ _HANDLERS: dict[str, Callable[[Step], Sight]] = {
     "Reshape": _reshape,
     "STFT": _stft,
     "Slice": _slice,
+    "SpaceToDepth": _space_to_depth,
     "Split": _split,
     "Squeeze": _squeeze,
     "Transpose": _transpose,

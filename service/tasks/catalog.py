@@ -19,6 +19,7 @@ from service.contract.refusal import Refusal
 from service.tasks.classify import Classifier, Probabilities
 from service.tasks.features import FeatureMaps
 from service.tasks.listen import Heard, Listener, Recording
+from service.tasks.reasons.explain import Reasons
 from service.tasks.segment import Question, Segmented, Segmenter
 
 Labels = tuple[str, str, str]  # name, version, execution provider
@@ -74,6 +75,7 @@ class ServedModel:
     memory_bytes: int
     answering: Answering
     features: FeatureMaps
+    reasons: Reasons
     release: Callable[[], None]
 
     @property

@@ -64,7 +64,7 @@ class Classifier:
         return decode_image(data, self._limits)
 
     def picture_size(self, data: bytes) -> tuple[int, int]:
-        """Return the picture's height and width in pixels; raises what decode_image raises."""
+        """Return the picture's height and width in pixels; raises what read_size raises."""
         return read_size(data, self._limits)
 
     def run(self, inputs: Sequence[Any], alone: bool) -> list[Probabilities]:

@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from service.contract.errors import ModelNotReady, UnknownLayer
 from service.contract.manifest import Graph, Tap
 from service.graph.facts import Facts
+from service.graph.kernels import FilterFinder, Filters
 from service.graph.layers import Layer, LayerTable, describe_layers
 from service.graph.prefix import cut_prefix
 from service.graph.sized import at_size
@@ -19,7 +20,7 @@ from service.tasks.feature_map import FeatureMap
 from service.tasks.kept import Kept, Once
 
 # What all layers made of an item is reduced as it comes; no more of it is held at a time.
-_MOST_BYTES_AT_ONCE = 2**28
+_MOST_BYTES_AT_ONCE = 2**27
 Run = Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[Any]]]
 
 
@@ -58,6 +59,7 @@ class FeatureMaps:
         self.all_taps = graph.taps
         self._model = model = Once(read)
         self._open_prefix = open_prefix
+        self._finder = Once(lambda: FilterFinder(model().graph))
         # Nothing here refers to `self`: in a circle, prefixes would outlive an unloaded model.
         self._layers = Once(lambda: describe_layers(at_size(model(), size)))
 
@@ -95,6 +97,16 @@ class FeatureMaps:
         tap = self.tap(layer)
         return FeatureMap(tap, self.run(tap.name, inputs)[0])
 
+    def compute_several(self, layers: Sequence[str], inputs: NDArray[Any]) -> list[FeatureMap]:
+        """Run the item once, up to all of the layers, and return what each made of it.
+
+        They are held at once: ask for no more than there is room for.
+        layers: at least one; they, `inputs` and what is raised are as for `compute`.
+        """
+        taps = [self.tap(layer) for layer in layers]
+        values = self._values(tuple(tap.name for tap in taps), inputs)
+        return [FeatureMap(tap, value[0]) for tap, value in zip(taps, values, strict=True)]
+
     def run(self, tensor: str, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Run a batch up to any tensor of the graph and return it, (N, ...) float32.
 
@@ -117,18 +129,14 @@ class FeatureMaps:
             return None
         return self._open_prefix(cut_prefix(model, tensor))({})[tensor]
 
-    def graph(self) -> onnx.GraphProto:
-        """Return the graph, to be read only."""
-        return self._model().graph
-
-    def made_tensors(self) -> set[str]:
-        """Return the names of all tensors that nodes of the graph make."""
-        return {name for node in self.graph().node for name in node.output}
+    def filters(self, tensor: str) -> Filters | None:
+        """Return where the filters are that made the tensor, if any did."""
+        return self._finder().find(tensor)
 
     def compute_all(self, inputs: NDArray[Any]) -> Iterator[FeatureMap]:
         """Yield what every layer made of one item, in the order in which they are computed.
 
-        The graph runs once, unless all of that together takes more than 256 MiB: then as often
+        The graph runs once, unless all of that together takes more than 128 MiB: then as often
         as is needed to hold no more of it at a time.
         inputs, Raises: as `compute`.
         """

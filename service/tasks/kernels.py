@@ -1,7 +1,8 @@
 """The filters that a layer has learned, or that it was given."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.contract.errors import InvalidParameter
 from service.contract.specs import ImagePreprocessing
-from service.graph.kernels import FilterFinder, Filters
+from service.graph.kernels import CONVOLUTIONS, Filters
 from service.tasks.features import FeatureMaps
 
 _MOST_NAMED = 5
@@ -37,24 +38,29 @@ def read_kernels(features: FeatureMaps, layer: str | None, preprocessing: object
     layer: a tap's name or a module's path. preprocessing: of the model.
     Raises: UnknownLayer; InvalidParameter if it has no filters, or they depend on the input.
     """
-    finder = FilterFinder(features.graph())
-    names = [tap.name for tap in features.all_taps]
     if layer is None:
-        having = finder.with_filters(names)
-        if not having:
+        layer = next(_convolutions(features), None)
+        if layer is None:
             raise InvalidParameter("This model has no convolution that can be looked at.")
-        layer = having[0]
     tap = features.tap(layer)
-    filters = finder.find(tap.name)
+    filters = features.filters(tap.name)
     if filters is None:
-        having = finder.with_filters(names)[:_MOST_NAMED]
-        hint = f" These have: {', '.join(having)}." if having else ""
+        having = ", ".join(islice(_convolutions(features), _MOST_NAMED))
+        hint = f" These have: {having}." if having else ""
         raise InvalidParameter(f"The layer {tap.name!r} ({tap.op}) has no filters.{hint}")
     values = _values(features, filters, tap.name)
     colors = None
     if values.ndim == 4 and values.shape[1] == 3 and isinstance(preprocessing, ImagePreprocessing):
         colors = _colors(features, filters.source, preprocessing)
     return Kernels(tap.name, filters.op, values, colors)
+
+
+def _convolutions(features: FeatureMaps) -> Iterator[str]:
+    """Yield the names of the layers that convolutions made."""
+    for tap in features.all_taps:
+        filters = features.filters(tap.name)
+        if filters and filters.op in CONVOLUTIONS:
+            yield tap.name
 
 
 def _values(features: FeatureMaps, filters: Filters, layer: str) -> NDArray[np.float32]:
@@ -101,7 +107,7 @@ def _colors(
     That holds whatever a file does to its input before the first layer: another order of colours,
     a normalisation, a change of precision.
     """
-    if preprocessing.channels != 3 or tensor not in features.made_tensors():
+    if preprocessing.channels != 3:
         return None
     pictures = np.zeros((4, *preprocessing.reference_size, 3), np.uint8)
     for color in range(3):

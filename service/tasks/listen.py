@@ -107,6 +107,14 @@ class Listener:
                 note.outputs.append(output)
         return [note.heard() for note in notes]
 
+    def with_run(self, run: RunWindows, spare_silence: bool = True) -> "Listener":
+        """Return a listener that does something else with the same windows.
+
+        spare_silence: as this one does; if not, silent windows are run too.
+        """
+        spare = spare_silence and self._spare_silence
+        return Listener(self.spec, run, self.limits, spare)
+
     def listen(self, data: bytes) -> tuple[Heard, Timing]:
         """Return what the model says of the sound; blocks. Raises: as `prepare` and `run`."""
         started = perf_counter()
@@ -122,6 +130,10 @@ class Listener:
             batch_size=1,
         )
         return heard, timing
+
+    def run_windows(self, windows: Waveform, alone: bool) -> Outputs:
+        """Return what the model says of windows (N, window_samples), silent or not."""
+        return self._run(windows, alone)
 
     def model_input(self, data: bytes) -> Waveform:
         """Return the first window (window_samples,); raises what decoding a sound raises."""

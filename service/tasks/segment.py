@@ -138,13 +138,17 @@ class Segmenter:
         return decode_image(data, self._limits)
 
     def picture_size(self, data: bytes) -> Size:
-        """Return the picture's height and width in pixels; raises what decode_image raises."""
+        """Return the picture's height and width in pixels; raises what read_size raises."""
         return read_size(data, self._limits)
 
     def segment(self, question: Question) -> Segmented:
         """Return what the model says of the picture; blocks. Raises: as `prepare`."""
         _, prepared = self.prepare(question)
         return self.run([prepared], True)[0]
+
+    def run_inputs(self, inputs: Pixels, alone: bool) -> Output:
+        """Return what the model says of inputs (N, H, W, C), as `model_input` makes them."""
+        return self._run(inputs, alone)
 
     def model_input(self, data: bytes) -> Pixels:
         """Return the picture as one model input (H, W, C) uint8.

@@ -14,7 +14,8 @@ from service.tasks.thumbnail import Thumbnail
 STRIP_PX = 64
 _MOST_IN_A_STRIP = 1024
 _TITLE_PX, _FACTS_PX, _TEXT_PX = 18, 13, 11
-_LINES, _LINE_PX = 3, 14
+_LINE_PX = 14
+_SPOKEN_PX = 80  # smaller tiles have their name only
 _ASPECT = 1.4
 _HEAD_PX = 56
 _GAP_PX = 10
@@ -40,12 +41,12 @@ def render_sheet(thumbnails: Sequence[Thumbnail], title: str, colormap: Colormap
     for place, thumbnail in enumerate(thumbnails):
         row, column = divmod(place, columns)
         x, y = MARGIN_PX + column * across, MARGIN_PX + _HEAD_PX + row * down
-        for line, text in enumerate(_lines(thumbnail)):
+        for line, text in enumerate(_lines(thumbnail, side)):
             ink = MUTED if line else BRIGHT
             short = shorten(text, _TEXT_PX, across - _GAP_PX)
             draw.text((x, y + line * _LINE_PX), short, ink, font(_TEXT_PX))
         tile = thumbnail.painted(side, fit_colormap(thumbnail.values, colormap))
-        image.paste(Image.fromarray(tile), (x, y + _LINES * _LINE_PX + 3))
+        image.paste(Image.fromarray(tile), (x, y + _above(side)))
     return encode_png(np.asarray(image))
 
 
@@ -84,11 +85,18 @@ def _plan(count: int) -> tuple[int, int]:
 
 def _pitch(side: int) -> tuple[int, int]:
     """Return the way from one tile to the next, right and down."""
-    return max(side, _NARROWEST_PX) + _GAP_PX, side + _LINES * _LINE_PX + _GAP_PX
+    return max(side, _NARROWEST_PX) + _GAP_PX, _above(side) + side + _GAP_PX
 
 
-def _lines(thumbnail: Thumbnail) -> tuple[str, str, str]:
-    """Return what stands above a tile."""
+def _above(side: int) -> int:
+    """Return the room for the lines above a tile."""
+    return _LINE_PX * (3 if side >= _SPOKEN_PX else 1) + 3
+
+
+def _lines(thumbnail: Thumbnail, side: int) -> tuple[str, ...]:
+    """Return what stands above a tile: the module, what it is, its size and the channel."""
+    if side < _SPOKEN_PX:
+        return (thumbnail.layer,)
     module, _, made_by = thumbnail.layer.rpartition("/")
     shape = " x ".join(map(str, thumbnail.shape))
     channel = "" if thumbnail.channel is None else f" · ch {thumbnail.channel}"

@@ -26,6 +26,7 @@ from service.tasks.panels import (
 )
 from service.tasks.tiles import averaged
 from service.tasks.timeline import Timeline, round_step
+from service.tasks.tint import Glow, tint
 
 _TEXT_PX = 11
 _LINE_PX = 13
@@ -44,6 +45,7 @@ class Scene:
     bands: the middle of the lowest row of the map and the way to the next, in bands.
     spectrogram: the map is the sound's spectrum itself, in which zero is nothing special.
     notes: facts to tell, about what a cell sees and what fills the window.
+    numbered: the map is channels of a layer, which are told apart by their numbers.
     """
 
     timeline: Timeline
@@ -52,6 +54,19 @@ class Scene:
     bands: tuple[float, float] = (0.5, 1)
     spectrogram: bool = False
     notes: tuple[str, ...] = ()
+    numbered: bool = True
+
+
+@dataclass(frozen=True)
+class Cover:
+    """A glow over a spectrogram.
+
+    values: those that glow. strength: of the glow in each cell of the spectrogram, (H, W) in 0..1.
+    """
+
+    values: NDArray[np.float32] = field(repr=False)
+    strength: NDArray[np.float32] = field(repr=False)
+    scale: Glow
 
 
 def render_sound_map(
@@ -60,6 +75,7 @@ def render_sound_map(
     title: str,
     scene: Scene,
     look: Look = AS_USUAL,
+    cover: Cover | None = None,
 ) -> bytes:
     """Return a PNG of the channels, at most 2048 pixels a side.
 
@@ -68,6 +84,7 @@ def render_sound_map(
         than pixels, a sequence shows the extremes, which would cancel out in a mean.
     channels: indices along C, drawn in this order.
     title: names the layer.
+    cover: what glows over the map (1, H, W), which is gray then.
     Raises: InvalidParameter if no channel is given or so many do not fit, or if it is to be zoomed.
     """
     if not channels:
@@ -77,15 +94,15 @@ def render_sound_map(
     chosen = values[list(channels)]
     maps = chosen.reshape(len(chosen), -1, chosen.shape[-1])  # (count, rows, cells)
     scales = look.scales(chosen, zero_is_nothing_special=scene.spectrogram)
-    canvas = _Canvas(maps, channels, scales, scene, look)
+    canvas = _Canvas(maps, channels, scales, scene, look, cover)
     body = canvas.draw()
-    facts = [
-        " x ".join(map(str, values.shape)),
-        spell_channels(len(channels), len(values)),
-        *canvas.facts,
-        *filter(None, [look.fact]),
-    ]
-    scale = scales[0] if look.scale == "shared" else None
+    facts = [*canvas.facts, *filter(None, [look.fact])]
+    if scene.numbered:
+        shape = " x ".join(map(str, values.shape))
+        facts = [shape, spell_channels(len(channels), len(values)), *facts]
+    scale: ColorScale | Glow | None = scales[0] if look.scale == "shared" else None
+    if cover:
+        chosen, scale = cover.values, cover.scale
     return encode_png(np.asarray(put_header(body, title, " · ".join(facts), chosen, scale)))
 
 
@@ -99,15 +116,16 @@ class _Canvas:
         scales: Sequence[ColorScale],
         scene: Scene,
         look: Look,
+        cover: Cover | None,
     ) -> None:
-        self._maps, self._scene = maps, scene
+        self._maps, self._scene, self._cover = maps, scene, cover
         count, rows, _ = maps.shape
         shared = look.scale == "shared"
         self._scales = [scales[0]] * count if shared else scales
         reaches = [fit_range(maps)] * count if shared else [fit_range(part) for part in maps]
         self._limits = [(min(reach.low, 0.0), max(reach.high, 0.0)) for reach in reaches]
-        self._numbers = [str(channel) for channel in channels]
-        self._captions = look.captions(channels, scales)
+        self._numbers = [str(channel) if scene.numbered else "" for channel in channels]
+        self._captions = look.captions(channels, scales) if scene.numbered else self._numbers
         self._upright, self._curves = rows > 1, rows == 1 and count <= MOST_CURVES
         self.layout = self._plan(count, rows)
         self._cells = scene.timeline.cells_to_a_pixel(self.layout.panel[0])
@@ -173,7 +191,11 @@ class _Canvas:
             blocks = averaged(values[None], layout.reduced, self._cells)[0]
         else:
             blocks = _strongest(_in_blocks(values[0], self._cells))[None]
-        shown = self._scales[place].paint(blocks)[::-1].repeat(height // len(blocks), axis=0)
+        colors = self._scales[place].paint(blocks)
+        if self._upright and self._cover:
+            strength = averaged(self._cover.strength[None], layout.reduced, self._cells)[0]
+            colors = tint(colors, strength)
+        shown = colors[::-1].repeat(height // len(blocks), axis=0)
         places = timeline.blocks_at(width, blocks.shape[1], self._cells)
         panel: NDArray[np.uint8] = shown[:, places]
         panel[:, places < 0] = PAPER
@@ -235,7 +257,7 @@ def _strongest(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _numbered(number: str) -> str:
-    return f"ch {number}"
+    return number and f"ch {number}"
 
 
 def _width(text: str) -> int:

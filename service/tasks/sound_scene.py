@@ -39,12 +39,12 @@ def scene_of(layer: Layer | None, window: SoundWindow, spec: AudioPreprocessing)
         waveform=window.waveform,
         heard=window.heard,
         bands=(layer.start[0], layer.jump[0]),
-        spectrogram=_is_spectrogram(layer),
+        spectrogram=is_spectrogram(layer),
         notes=tuple(notes),
     )
 
 
-def _is_spectrogram(layer: Layer) -> bool:
+def is_spectrogram(layer: Layer) -> bool:
     """Whether each row is one band, and nothing was made of the bands yet."""
     one_band = layer.local_receptive_field is not None and layer.local_receptive_field[0] == 1
     return one_band and len(layer.shape) == 3 and layer.shape[0] == 1

@@ -67,7 +67,8 @@ def make_thumbnail(found: FeatureMap) -> Thumbnail:
         square[: len(values)] = values.reshape(-1)
         return Thumbnail(name, shape, None, square.reshape(-1, columns), folded=True)
     if values.ndim == 2:
-        return Thumbnail(name, shape, None, _small(values))
+        down, across = (ceil(size / _MOST_CELLS) for size in values.shape)
+        return Thumbnail(name, shape, None, averaged(values[None], down, across)[0].copy())
     (channel,) = found.strongest(range(len(values)), 1)
     return _of_channel(found, channel)
 
@@ -86,6 +87,6 @@ def _of_channel(found: FeatureMap, channel: int) -> Thumbnail:
 
 def _small(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a copy of the map (rows, columns) with no more cells than are ever shown."""
-    down, across = (ceil(size / _MOST_CELLS) for size in values.shape)
-    small: NDArray[np.float32] = averaged(values[None], down, across)[0].copy()
+    cells = ceil(max(values.shape) / _MOST_CELLS)
+    small: NDArray[np.float32] = averaged(values[None], cells, cells)[0].copy()
     return small

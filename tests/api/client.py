@@ -1,7 +1,7 @@
 """Requests to an application in this very process."""
 
 import asyncio
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Coroutine, MutableMapping
 from types import TracebackType
 from typing import Any
 
@@ -30,6 +30,10 @@ class Client:
     ) -> None:
         self._runner.run(self._lifespan.__aexit__(None, None, None))
         self._runner.close()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Return what comes of it on the application's own event loop."""
+        return self._runner.run(work)
 
     def request(self, method: str, path: str, **how: Any) -> httpx.Response:
         return self._runner.run(self._request(method, path, **how))

@@ -92,3 +92,79 @@ def test_form_that_is_not_offered_is_told(client: Client) -> None:
     answer = client.post(PATH, content=flat("red"), headers={"accept": "text/html"})
     assert answer.status_code == 406
     assert "image/png, application/x-npy, application/json" in answer.json()["detail"]
+
+
+ALL = "/v1/models/colors/feature-maps?layer=*"
+AS_JSON = {"accept": "application/json"}
+
+
+def test_all_layers_are_told_at_once(client: Client) -> None:
+    """One entry a layer in the order of the table, with the figures of all its channels."""
+    file = flat("#ff8000", "PNG")
+    told = client.post(ALL, content=file, headers=AS_JSON).json()
+    assert told["model"] == {"name": "colors", "version": 2}
+    assert [layer["layer"] for layer in told["layers"]] == ["conv/Conv", "relu/Relu"]
+    relu = told["layers"][1]
+    assert (relu["shape"], relu["minimum"], relu["maximum"]) == ([3, 8, 8], 0, 1)
+    assert relu["mean"] == pytest.approx((1 + 128 / 255) / 3)
+    assert relu["zero_share"] == relu["dead_channel_share"] == pytest.approx(1 / 3)
+    assert relu["non_finite"] == 0
+    one = client.post(PATH, content=file, headers=AS_JSON).json()
+    assert {key: one[key] for key in relu} == relu
+
+
+def test_all_layers_are_a_sheet_or_a_strip(client: Client) -> None:
+    """A PNG with titles, or bare tiles: 64 x 64 pixels for each layer, downwards."""
+    sheet = client.post(ALL, content=flat("red"))
+    assert Image.open(io.BytesIO(sheet.content)).size[0] > 64
+    strip = client.post(f"{ALL}&render=strip&colormap=gray", content=flat("red", "PNG"))
+    picture = Image.open(io.BytesIO(strip.content))
+    assert picture.size == (64, 2 * 64)
+
+
+@pytest.mark.parametrize("query", ["channels=0", "top_k=1", "zoom=3", "cell=0,0", "scale=channel"])
+def test_what_is_for_one_layer_is_refused_for_all(client: Client, query: str) -> None:
+    """The parameter is named."""
+    answer = client.post(f"{ALL}&{query}", content=flat("red"))
+    assert answer.status_code == 422
+    assert query.split("=")[0] in answer.json()["detail"]
+
+
+def test_all_layers_are_no_array(client: Client) -> None:
+    """They have different sizes: 406 lists what can be had."""
+    answer = client.post(ALL, content=flat("red"), headers={"accept": "application/x-npy"})
+    assert answer.status_code == 406
+    assert "image/png, application/json" in answer.json()["detail"]
+
+
+def test_strongest_channels_can_be_asked_for(client: Client) -> None:
+    """Strongest first, in figures and in the array; among the channels that were chosen."""
+    file = flat("#40ff80", "PNG")
+    told = client.post(f"{PATH}&top_k=2", content=file, headers=AS_JSON).json()
+    assert [row["channel"] for row in told["channels"]] == [1, 2]
+    told = client.post(f"{PATH}&top_k=2&channels=0,2", content=file, headers=AS_JSON).json()
+    assert [row["channel"] for row in told["channels"]] == [2, 0]
+    headers = {"accept": "application/x-npy"}
+    array = client.post(f"{PATH}&top_k=1", content=file, headers=headers)
+    assert np.load(io.BytesIO(array.content)).shape == (1, 8, 8)
+
+
+def test_strip_of_a_layer_has_a_tile_for_each_channel(client: Client) -> None:
+    """In one scale: red is all there is of a red picture, so the other two have no value."""
+    answer = client.post(
+        f"{PATH}&render=strip&channels=1,0&colormap=gray", content=flat("red", "PNG")
+    )
+    picture = np.asarray(Image.open(io.BytesIO(answer.content)))
+    assert picture.shape == (128, 64, 3)
+    assert (picture[:64] == 0).all()
+    assert (picture[64:] == 255).all()
+
+
+@pytest.mark.parametrize(
+    "query", ["top_k=0", "zoom=0", "zoom=257", "scale=both", "colormap=jet", "render=film"]
+)
+def test_wishes_that_cannot_be_met_are_refused(client: Client, query: str) -> None:
+    """422, with the parameter's name."""
+    answer = client.post(f"{PATH}&{query}", content=flat("red"))
+    assert answer.status_code == 422
+    assert query.split("=")[0] in answer.json()["detail"]

@@ -88,6 +88,8 @@ def test_openapi_covers_every_route(client: Client) -> None:
         "/v1/segment",
         "/v1/models/{name}/layers",
         "/v1/models/{name}/feature-maps",
+        "/v1/models/{name}/stability",
+        "/v1/compare",
         "/v1/models/{name}/load",
         "/v1/models/{name}/unload",
         "/v1/models:rescan",

@@ -20,7 +20,7 @@ KEY = "a-key-for-the-admin-of-this-test"
         ("schemathesis.toml", ".", 1000),
         (
             "schemathesis_sounds.toml",
-            "/v1/models/{name}/(classify|segment|feature-maps|layers)",
+            "/v1/models/{name}/(classify|segment|feature-maps|explain|layers)",
             200,
         ),
     ],

@@ -33,6 +33,13 @@ ALLOWED: dict[str, set[str]] = {
         "service.graph",
         "service.runtime",
     },
+    "service.adopt": {
+        "service.contract",
+        "service.device",
+        "service.graph",
+        "service.runtime",
+        "service.version",
+    },
     "service.places": {"service.contract"},
     "service.policy": {"service.contract"},
     "service.holding": {
@@ -97,11 +104,14 @@ ALLOWED: dict[str, set[str]] = {
         "service.wiring",
     },
     "service.commands": {
+        "service.adopt",
         "service.api",
         "service.codecs",
         "service.contract",
         "service.cpus",
+        "service.device",
         "service.load",
+        "service.loader",
         "service.logs",
         "service.main",
         "service.memory",
@@ -127,7 +137,7 @@ ALLOWED: dict[str, set[str]] = {
 # Libraries that only these parts may import.
 RESERVED: dict[str, set[str]] = {
     "onnxruntime": {"service.runtime"},
-    "onnx": {"service.graph", "service.tasks", "service.runtime", "training"},
+    "onnx": {"service.adopt", "service.graph", "service.tasks", "service.runtime", "training"},
     "PIL": {"service.codecs", "service.contract", "service.load", "service.tasks", "training"},
     "httptools": {"service.commands", "service.load"},
     "fastapi": {"service.api", "service.main", "service.commands", "service.tracing"},

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 
@@ -24,6 +25,8 @@ ELSEWHERE = re.compile(
     r"|docker |CONVSCOPE_MODELS="
 )
 SCRIPTS = Path(sys.executable).parent
+# SqueezeNet as others exported it, with weights that are all alike.
+LIGHT_NET = Path(onnx.__file__).parent / "backend/test/data/light/light_squeezenet.onnx"
 DEFAULT_ADDRESS = "http://127.0.0.1:8000"
 
 
@@ -57,6 +60,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_colors(folder / "my_photos", each=20)
     write_boxes(folder / "my_scenes")
     write_tones(folder / "my_sounds")
+    shutil.copy(LIGHT_NET, folder / "my_net.onnx")
+    (folder / "labels.txt").write_text("".join(f"thing {index}\n" for index in range(1000)))
     return folder
 
 
@@ -110,6 +115,8 @@ def test_command_without_a_server_works(clone: Path, command: str) -> None:
 
     if "predict" in command:
         expected = {"seven.flac": "seven.flac: 7", "digits.flac": "silence"}
+        if "my_net" in command:
+            expected = {"cat.jpg": "cat.jpg: thing 0 0.1%"}
         assert expected.get(Path(shlex.split(command)[2]).name, "cat") in done.stdout
 
 

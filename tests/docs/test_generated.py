@@ -25,7 +25,14 @@ def test_pictures_of_the_documents_are_made() -> None:
         for line in file.read_text().splitlines():
             if line.startswith("!["):
                 name = line.rpartition("/")[2].rstrip(")")
-                assert name in generate.FEATURE_MAPS | generate.OVERLAYS | screenshots.SHOTS
+                assert name in (
+                    generate.FEATURE_MAPS
+                    | generate.OVERLAYS
+                    | generate.STABILITIES
+                    | generate.KERNELS
+                    | generate.EXPLANATIONS
+                    | screenshots.SHOTS
+                )
                 assert (ROOT / "docs" / "pictures" / name).is_file()
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import onnx
+import pytest
 from onnx import helper
 
 from service.contract.geometry import Window, output_size
@@ -90,6 +91,40 @@ def test_resnet18_has_its_published_cost_and_receptive_fields() -> None:
     assert layers["fc/Gemm"].receptive_field == (224, 224)
     assert layers["fc/Gemm"].jump is None
     assert layers["fc/Gemm"].macs == 512_000
+
+
+def test_shares_tell_where_the_cost_of_resnet18_lies() -> None:
+    """All rows together have all of it; the stem a fifteenth, the last stage most parameters."""
+    layers = {layer.name: layer for layer in resnet18().layers}
+    assert sum(layer.macs_share for layer in layers.values()) == pytest.approx(1)
+    assert sum(layer.parameters_share for layer in layers.values()) == pytest.approx(1)
+    assert layers["stem/Conv"].macs_share == pytest.approx(118_013_952 / 1_814_073_344)
+    assert layers["pool/MaxPool"].macs_share == layers["pool/MaxPool"].parameters_share == 0
+    last = [layer for name, layer in layers.items() if name.startswith("layer4")]
+    assert sum(layer.parameters_share for layer in last) == pytest.approx(8_393_728 / 11_689_512)
+
+
+def test_row_tells_what_share_of_the_picture_a_cell_sees() -> None:
+    """11 x 11 of 224 x 224 pixels after the first pooling; never more than all."""
+    layers = {layer.name: layer for layer in resnet18().layers}
+    assert layers["stem/Conv"].sees == pytest.approx((7 / 224) ** 2)
+    assert layers["pool/MaxPool"].sees == pytest.approx((11 / 224) ** 2)
+    assert layers["layer3.1/Relu"].sees == pytest.approx((211 / 224) ** 2)
+    assert layers["layer4.1/Relu"].receptive_field == (435, 435)
+    assert layers["layer4.1/Relu"].sees == layers["fc/Gemm"].sees == 1
+
+
+def test_shares_of_what_is_not_known_are_not_told() -> None:
+    """An open size leaves costs and sights open, and a net without weights has no share of any."""
+    net = Net(8, 8, 3)
+    net.inputs[0].type.tensor_type.shape.dim[1].dim_param = "height"
+    net.conv(4, (3, 3), name="conv/Conv")
+    conv = table(net)["conv/Conv"]
+    assert (conv.macs_share, conv.sees, conv.parameters_share) == (None, None, 1)
+    bare = Net(8, 8, 3)
+    bare.add("MaxPool", name="pool/MaxPool", kernel_shape=[2, 2])
+    pool = table(bare)["pool/MaxPool"]
+    assert (pool.macs_share, pool.parameters_share, pool.sees) == (None, None, 4 / 64)
 
 
 def test_input_scaling_is_neither_a_layer_nor_learned() -> None:

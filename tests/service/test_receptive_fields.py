@@ -114,6 +114,14 @@ def overhanging(net: Net) -> None:
     net.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
 
 
+def squares(net: Net) -> None:
+    """Squares of cells that become channels of one, as some nets begin."""
+    net.conv(2, (3, 3), pads=[1] * 4)
+    net.add("SpaceToDepth", blocksize=2)
+    net.channels[net.last] = 8
+    net.conv(2, (3, 3), pads=[1] * 4)
+
+
 def attention(net: Net) -> None:
     """Squeeze and excitation: after it every cell sees the whole picture."""
     net.conv(4, (3, 3), strides=[2, 2], pads=[1] * 4)
@@ -187,6 +195,14 @@ def by_three_halves(net: Net) -> None:
     net.conv(2, (2, 2))
 
 
+def spread(net: Net) -> None:
+    """Channels of one cell that become a square of cells, as sub-pixel convolutions end."""
+    net.conv(8, (3, 3), strides=[2, 2], pads=[1] * 4)
+    net.add("DepthToSpace", blocksize=2)
+    net.channels[net.last] = 2
+    net.conv(2, (3, 3), pads=[1] * 4)
+
+
 FLOOR = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
 BILINEAR = {"mode": "linear"}
 
@@ -201,8 +217,9 @@ BILINEAR = {"mode": "linear"}
         partial(hourglass, **BILINEAR, coordinate_transformation_mode="asymmetric"),
         learned_hourglass,
         by_three_halves,
+        spread,
     ],
-    ids=["floor", "nearest", "ceil", "linear", "linear-asymmetric", "learned", "three-halves"],
+    ids=["floor", "nearest", "ceil", "linear", "asymmetric", "learned", "three-halves", "spread"],
 )
 def test_receptive_field_behind_an_upsampling_is_what_changes_the_cells(
     build: Callable[[Net], None],
@@ -263,7 +280,7 @@ def test_upsample_of_old_files_is_understood(opset: int, factor: tuple[int, int]
 
 
 @pytest.mark.parametrize(
-    "build", [branches, uneven, shifted_branches, overhanging, flat_maps, flat_head]
+    "build", [branches, uneven, shifted_branches, overhanging, squares, flat_maps, flat_head]
 )
 def test_receptive_field_is_the_pixels_that_change_the_cell(
     build: Callable[[Net], None],

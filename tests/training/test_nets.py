@@ -16,6 +16,7 @@ NETS_TO_TRY = [
         3,
         34,
     ),
+    ("vgg", {"widths": [8, 16], "depths": [1, 2]}, 3, 16),
     ("whitened_resnet", {"widths": [16, 32, 32]}, 3, 32),
     ("whitened_resnet", {"widths": [16, 32, 32], "antialias": True}, 3, 32),
     ("xo", {}, 1, 9),
@@ -82,6 +83,15 @@ def test_cut_connections_of_lenet_stay_cut() -> None:
         kept[row, list(columns)] = True
     assert not after[~kept].any()
     assert not torch.equal(before[kept], after[kept])
+
+
+def test_vgg16_has_the_papers_convolutions() -> None:
+    """Configuration D: thirteen convolutions, 14,710,464 weights in them without the biases."""
+    net = build_net("vgg", 10, 3, {"widths": [64, 128, 256, 512, 512], "depths": [2, 2, 3, 3, 3]})
+    convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+
+    assert len(convolutions) == 13
+    assert sum(count(each) for each in convolutions) == 14_710_464
 
 
 def test_resnet20_has_the_published_size() -> None:

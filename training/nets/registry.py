@@ -12,12 +12,14 @@ from training.nets.resnet import ResNet, WhitenedResNet
 from training.nets.silence import SilenceNet
 from training.nets.spectrogram import SpectrogramNet
 from training.nets.unet import UNet
+from training.nets.vgg import VGG
 from training.nets.waveform import WaveformNet
 from training.nets.xo import XONet
 
 CLASSIFIERS: dict[str, type[Encoder]] = {
     "lenet5": LeNet5,
     "resnet": ResNet,
+    "vgg": VGG,
     "whitened_resnet": WhitenedResNet,
     "xo": XONet,
 }

@@ -1,4 +1,4 @@
-"""A residual net on the log-mel spectrogram of a waveform, which it computes itself."""
+"""A net on the log-mel spectrogram of a waveform, which it computes itself."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from training.nets.log_mel import LogMel
 from training.nets.resnet import ResNet
+from training.nets.vgg import VGG
 
 
 class Level(nn.Module):
@@ -22,11 +23,27 @@ class Level(nn.Module):
         return (log_mel - log_mel.mean((2, 3), keepdim=True)) * self.SCALE
 
 
-class SpectrogramNet(nn.Module):
-    """Waveforms (N, samples) to logits (N, classes): `LogMel`, then a `ResNet` of one channel.
+class BandNorm(nn.Module):
+    """Batch normalisation of each band by itself: (N, 1, mels, frames) to the same."""
 
-    log_mel: further options of `LogMel`; resnet: of `ResNet`.
+    def __init__(self, mels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(mels)
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        return self.norm(spectrogram.squeeze(1)).unsqueeze(1)
+
+
+class SpectrogramNet(nn.Module):
+    """Waveforms (N, samples) to logits (N, classes): `LogMel`, then a net of one channel.
+
+    log_mel: further options of `LogMel`.
+    resnet, vgg: the options of the net that looks at the spectrogram, a `ResNet` unless those of
+        a `VGG` are given.
+    band_norm: normalise each band over the training sounds; without it low ones, which are
+        louder, weigh more.
     in_channels: sounds have one, there is no choice.
+    Raises: ValueError if both nets are asked for.
     """
 
     def __init__(
@@ -37,11 +54,17 @@ class SpectrogramNet(nn.Module):
         sample_rate_hz: int,
         log_mel: dict[str, Any] | None = None,
         resnet: dict[str, Any] | None = None,
+        vgg: dict[str, Any] | None = None,
+        band_norm: bool = False,
     ) -> None:
         super().__init__()
+        if resnet is not None and vgg is not None:
+            raise ValueError("one net looks at the spectrogram: give resnet or vgg")
         self.log_mel = LogMel(sample_rate_hz, **(log_mel or {}))
         self.level = Level()
-        self.resnet = ResNet(classes, in_channels, **(resnet or {}))
+        self.bands = BandNorm(len(self.log_mel.filters)) if band_norm else nn.Identity()
+        self.resnet = None if vgg is not None else ResNet(classes, in_channels, **(resnet or {}))
+        self.vgg = None if vgg is None else VGG(classes, in_channels, **vgg)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         return self.classify(self.spectrogram(waveforms))
@@ -52,4 +75,5 @@ class SpectrogramNet(nn.Module):
 
     def classify(self, spectrogram: Tensor) -> Tensor:
         """Return logits (N, classes) of what `spectrogram` gives."""
-        return self.resnet(spectrogram.contiguous(memory_format=torch.channels_last))
+        normed = self.bands(spectrogram).contiguous(memory_format=torch.channels_last)
+        return self.resnet(normed) if self.vgg is None else self.vgg(normed)
