@@ -1,6 +1,7 @@
 """The model card: what a person should know before trusting a model version."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from service.contract.manifest import Manifest, Metric
 from service.contract.specs import FREE_SIZE, AudioPreprocessing
@@ -15,11 +16,13 @@ def write_card(
     caveats: tuple[str, ...],
     evaluations: Sequence[Evaluation],
     folds: Sequence[CrossValidation] = (),
+    keep: Literal["best", "last"] = "best",
 ) -> str:
     """Return the card as Markdown; every figure in it comes from the arguments.
 
     evaluations: on the test split, and on others to stand beside.
     folds: of the model's own recipe, and of others to stand beside.
+    keep: which checkpoint it is, as in `TrainingRecipe`.
     """
     test, *others = evaluations
     parts = [
@@ -27,7 +30,7 @@ def write_card(
         manifest.description,
         _table(Table(("", ""), _facts(manifest))),
         "## Accuracy",
-        _measured(test, others),
+        _measured(test, others, keep),
         _table(_metrics(manifest, test.noun)),
         f"{test.about}{_SPREAD if any(metric.runs > 1 for metric in manifest.metrics) else ''}",
         *_notes(evaluations),
@@ -84,13 +87,13 @@ def _input(manifest: Manifest) -> str:
     )
 
 
-def _measured(test: Evaluation, others: Sequence[Evaluation]) -> str:
+def _measured(test: Evaluation, others: Sequence[Evaluation], keep: Literal["best", "last"]) -> str:
     return (
         "Measured through ONNX Runtime and the service's own preprocessing, single forward "
         f"passes, on the {test.split} split of {test.dataset}, {test.chosen_by}."
         + "".join(
-            f" The {other.split} split of {other.images} {other.noun} did, and so flatters the "
-            "model."
+            f" The {other.split} split of {other.images} {other.noun} "
+            + ("did, and so flatters the model." if keep == "best" else "did not: it is the last.")
             for other in others
         )
     )

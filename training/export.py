@@ -142,8 +142,8 @@ class _Version:
         metrics = (*_metrics(evaluations, sisters), *(found.metric() for found in folds[:1]))
         manifest = manifest.model_copy(update={"metrics": metrics})
         write_manifest(self.folder, manifest)
-        caveats = self.run.recipe().caveats
-        card = write_card(manifest, caveats, list(evaluations.values()), folds)
+        caveats, keep = self.run.recipe().caveats, self.run.recipe().training.keep
+        card = write_card(manifest, caveats, list(evaluations.values()), folds, keep)
         (self.folder / CARD_NAME).write_text(card)
 
     def _manifest(self, name: str, number: int) -> Manifest:
