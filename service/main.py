@@ -21,6 +21,7 @@ from service.api import (
     kernels,
     layers,
     models,
+    page,
     problems,
     scrape,
     segment,
@@ -54,6 +55,7 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
 
     Making it and starting it raise SetupError if the operator has to act.
     """
+    page.page_files()  # read now, not while somebody waits
     keys = _key_ring(settings)
     metrics, condition = Metrics(), Condition()
     tracing = None
@@ -92,7 +94,7 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
         title="convscope",
         version=VERSION,
         lifespan=lifespan,
-        # the built-in documentation pages load their scripts from a CDN
+        # the built-in documentation pages load their scripts from a CDN; ours is in page.py
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -117,6 +119,7 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
         health,
         scrape,
         index,
+        page,
     ):
         app.router.routes += part.router.routes
     _surround(app, settings, keys)

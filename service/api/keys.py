@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.page import is_public
 from service.api.problems import problem_of, respond
 from service.api.request_id import request_id_of
 from service.api.siblings import Siblings
@@ -51,7 +52,8 @@ class KeyRing:
 
 
 class Guard:
-    """Middleware that lets nothing pass without a key but the questions of orchestrators.
+    """Middleware that lets nothing pass without a key but the questions of orchestrators and the
+    page itself, which asks for one.
 
     And those of siblings: who reaches their private sockets can read the keys' file as well.
     """
@@ -65,6 +67,7 @@ class Guard:
         if (
             scope["type"] != "http"
             or scope["path"] in _OPEN
+            or is_public(scope)
             or self._keys.opens(scope["headers"])
             or self._siblings.sent(scope)
         ):

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
 import generate  # noqa: E402
+import screenshots  # noqa: E402
 
 
 def test_generated_parts_are_current() -> None:
@@ -19,7 +20,7 @@ def test_generated_parts_are_current() -> None:
 
 
 def test_pictures_of_the_documents_are_made() -> None:
-    """Every picture that a document shows is one that docs/generate.py makes."""
+    """Every picture that a document shows is made by docs/generate.py or docs/screenshots.py."""
     for file in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for line in file.read_text().splitlines():
             if line.startswith("!["):
@@ -30,8 +31,16 @@ def test_pictures_of_the_documents_are_made() -> None:
                     | generate.STABILITIES
                     | generate.KERNELS
                     | generate.EXPLANATIONS
+                    | screenshots.SHOTS
                 )
                 assert (ROOT / "docs" / "pictures" / name).is_file()
+
+
+def test_screenshots_are_small() -> None:
+    """The pictures of the page load quickly."""
+    for name in screenshots.SHOTS:
+        size = (ROOT / "docs" / "pictures" / name).stat().st_size
+        assert 5_000 < size <= screenshots.LARGEST_BYTES, name
 
 
 def test_sample_x_is_the_published_picture() -> None:
