@@ -9,7 +9,18 @@ from fastapi.telemetry import TelemetryConfig
 from pydantic import SecretStr
 from starlette.concurrency import run_in_threadpool
 
-from service.api import admin, classify, features, health, index, models, problems, scrape, segment
+from service.api import (
+    admin,
+    classify,
+    features,
+    health,
+    index,
+    measure,
+    models,
+    problems,
+    scrape,
+    segment,
+)
 from service.api.access_log import AccessLog
 from service.api.answer_headers import AnswerHeaders
 from service.api.body import BodyLimits
@@ -86,7 +97,7 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
     app.state.keys, app.state.condition, app.state.metrics = keys, condition, metrics
     app.state.siblings = siblings
     # not included but taken over, and the busiest first: FastAPI matches included ones twice
-    for part in (classify, segment, features, models, admin, health, scrape, index):
+    for part in (classify, segment, measure, features, models, admin, health, scrape, index):
         app.router.routes += part.router.routes
     _surround(app, settings, keys)
     return app
