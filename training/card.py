@@ -168,4 +168,7 @@ def _parity(manifest: Manifest) -> str:
         else f"class as PyTorch at {parity.same_argmax:,} of {parity.decisions:,} {places}, and "
         "another only where the two best differ by less than 1e-4"
     )
-    return f"{proof}chose the same {said}; probabilities differed by at most {parity.max_probability_difference:.1e}."
+    return (
+        f"{proof}chose the same {said}; probabilities differed by at most "
+        f"{parity.max_probability_difference:.1e}."
+    )

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from pydantic import Field
 
 from service.contract.manifest import Manifest
 from training.data.sounds import Sounds
@@ -36,7 +37,7 @@ class RegressionEvaluation(Evaluation):
     )
     always: ClassVar[str] = "It always answers with a number, whatever is heard."
 
-    confusion: list[list[int]] = []
+    confusion: list[list[int]] = Field(default=[])
     quantity: str
     measured_in: str
     truth: list[float]
@@ -53,10 +54,8 @@ class RegressionEvaluation(Evaluation):
     def right(self, factors: Sequence[float] = (1,)) -> NDArray[np.bool_]:
         """Return of which sounds a factor times the truth was said, within the tolerance."""
         ratios = np.array(self.said) / np.array(self.truth)
-        near: NDArray[np.bool_] = np.any(
-            [abs(ratios / f - 1) <= TOLERANCE for f in factors], axis=0
-        )
-        return near
+        near = [abs(ratios / factor - 1) <= TOLERANCE for factor in factors]
+        return np.logical_or.reduce(near)
 
     def mean_error(self) -> float:
         """Return the mean distance from the truth, in the unit of the quantity."""

@@ -116,5 +116,3 @@ def test_what_is_no_sound_is_refused(client: Client) -> None:
     assert client.post(f"{PATH}?version=7", content=b"x").status_code == 404
     assert client.post(PATH, content=b"x", headers={"accept": "image/png"}).status_code == 406
     assert client.post(PATH, content=stored(tone(61))).status_code == 413
-
-

@@ -1,7 +1,7 @@
 """Patterns of rhythms: which drum strikes on which step of a bar.
 
-The beat is the quarter note of 3/4 and 4/4, the dotted quarter note of 9/8 and 12/8. Bars to learn from
-are put together from parts and varied, and none of them is one of the bars to be tested with.
+The beat is the quarter note of 3/4 and 4/4, the dotted quarter note of 12/8. Bars to learn from are
+put together from parts and varied, and none of them is one of the bars to be tested with.
 """
 
 from typing import NamedTuple

@@ -50,7 +50,7 @@ class Playing:
 def step_times(groove: Groove, playing: Playing, seconds: float) -> NDArray[np.float64]:
     """Return when the steps come, (steps,) in seconds from 0 on; jitter and omissions aside.
 
-    Every `groove.steps`-th is a beat: the first, and from there on one every 60 / tempo_bpm seconds.
+    Every `groove.steps`-th is a beat: the first, and then one every 60 / tempo_bpm seconds.
 
     >>> metronome, playing = Groove("x...", "....", "...."), Playing(tempo_bpm=120, swing=1 / 6)
     >>> step_times(metronome, playing, seconds=0.9).round(3).tolist()
@@ -61,7 +61,7 @@ def step_times(groove: Groove, playing: Playing, seconds: float) -> NDArray[np.f
     steps = np.arange(count)
     late = np.zeros(count)
     if groove.steps == 4:
-        # the third quarter of a beat begins its second half; the fourth lies between that and the next
+        # the third quarter begins the second half; the fourth is between that and the next beat
         place = steps % 4
         late = np.select([place == 2, place == 3], [playing.swing, playing.swing / 2])
     times = playing.first_s + (steps / groove.steps + late) * beat_s
@@ -76,7 +76,7 @@ def play(
     sample_rate_hz: int,
     random: Random,
 ) -> Waveform:
-    """Return the waveform (samples,) of the drums; a stroke begins on the sample nearest to its time."""
+    """Return the waveform (samples,) of the drums, each stroke from the nearest sample on."""
     times = step_times(groove, playing, seconds)
     whole = np.zeros(round(seconds * sample_rate_hz), np.float32)
     for pattern, stroke in (
@@ -153,7 +153,7 @@ def _accompany(
     sample_rate_hz: int,
     random: Random,
 ) -> None:
-    """Add notes on every beat, every half beat or with the lowest drum; one of four pitches a bar."""
+    """Add notes on every beat, every half beat or with the lowest drum, of one pitch a bar."""
     times = step_times(groove, playing, seconds)
     halves = max(1, groove.steps // 2) if groove.steps == 4 else 1
     every = int(random.choice([groove.steps, halves, 0]))

@@ -1,4 +1,4 @@
-"""Opens data sets of sounds of which something was measured: drawn ones, or a folder with a table."""
+"""Opens data sets of sounds in which something was measured: drawn ones, or a folder."""
 
 import re
 from pathlib import Path
@@ -18,8 +18,8 @@ _QUANTITY = re.compile(r"(.+?) \[(.+)\]")  # of a column's head, such as `tempo 
 def open_measured(data: str) -> MeasuredSounds:
     """Return the data set in the folder `data`, or the drawn `rhythms`, with a test split.
 
-    The folder has a `metadata.csv` with a column `file` and one whose head is `NAME [UNIT]`, such as
-    `tempo [BPM]`: the values, above zero. In a column `split`, if there is one, are names of
+    The folder has a `metadata.csv` with a column `file` and one whose head is `NAME [UNIT]`, such
+    as `tempo [BPM]`: the values, above zero. In a column `split`, if there is one, are names of
     SPLIT_FOLDERS; where there is no test split, about a tenth is held out, always the same one.
     Raises: InvalidData naming what is missing or broken.
     """

@@ -1,4 +1,4 @@
-"""A net that measures a tempo: where strokes are, how often they repeat, and which of it is the beat."""
+"""A net that measures a tempo: when strokes come, how often they repeat, and which is the beat."""
 
 import math
 from collections.abc import Sequence
@@ -46,8 +46,8 @@ class Tempogram(nn.Module):
 class Expectation(nn.Module):
     """Logits of rates, (N, rates), to one rate, (N, 1): the mean on the logarithmic scale.
 
-    The logits are multiplied by SHARPNESS before, so that of two guesses an octave apart the likelier
-    one is answered and not the mean, which would be wrong in any case.
+    The logits are multiplied by SHARPNESS before, so that of two guesses an octave apart the
+    likelier one is answered and not the mean, which would be wrong in any case.
     rates: what is answered if one of them has all the probability.
     """
 
@@ -75,9 +75,9 @@ class Expectation(nn.Module):
 class TempogramNet(nn.Module):
     """Waveforms (N, samples) to tempi (N, 1) in beats per minute.
 
-    Convolutions over a log-mel spectrogram find strokes and add them up to `curves` curves over time;
-    a `Tempogram` tells how often these repeat; convolutions along its logarithmic rates, which are
-    the same at every tempo, find the beat among bars, halves and quarters.
+    Convolutions over a log-mel spectrogram find strokes and add them up to `curves` curves over
+    time; a `Tempogram` tells how often these repeat; convolutions along its logarithmic rates,
+    which are the same at every tempo, find the beat among bars, halves and quarters.
     lowest_bpm, highest_bpm: what can be answered.
     kernel: of the convolutions along the rates; 24 are an octave.
     """
