@@ -94,7 +94,7 @@ TESTED = (
 _MOST_EXTRA = 0.12  # share of the empty steps that get a stroke
 
 
-def learnt_groove(random: Random) -> Groove:
+def draw_learnt_groove(random: Random) -> Groove:
     """Return a bar to learn from, with at least as many strokes as beats."""
     while True:
         groove = _varied(LEARNT[int(random.integers(len(LEARNT)))], random)
@@ -103,7 +103,7 @@ def learnt_groove(random: Random) -> Groove:
             return groove
 
 
-def tested_groove(random: Random) -> Groove:
+def draw_tested_groove(random: Random) -> Groove:
     """Return a bar to be tested with."""
     return TESTED[int(random.integers(len(TESTED)))]
 

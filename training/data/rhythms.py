@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.drums import Kit, MakeKit, Random, acoustic_kit, electronic_kit
-from training.data.grooves import Groove, learnt_groove, tested_groove
+from training.data.grooves import Groove, draw_learnt_groove, draw_tested_groove
 from training.data.measured import MeasuredSounds
 from training.data.sounds import Sounds, Waveform
 
 RHYTHMS = "rhythms"
 LOWEST_BPM, HIGHEST_BPM = 60.0, 200.0
-SECONDS = (5.0, 10.0)  # shortest and longest
+SECONDS = (6.0, 12.0)  # shortest and longest
 _STRESSED = 1.5  # how much louder than a plain stroke
 _LARGEST_PEAK = 0.9
 
@@ -120,7 +120,8 @@ def draw_rhythm(random: Random, style: Style, sample_rate_hz: int) -> tuple[Wave
 
 def load_rhythms(train: int = 2_400, validation: int = 200, test: int = 500) -> MeasuredSounds:
     """Return a drawn data set, always the same one; sounds are drawn when they are read."""
-    learnt, tested = Style(learnt_groove, electronic_kit), Style(tested_groove, acoustic_kit)
+    learnt = Style(draw_learnt_groove, electronic_kit)
+    tested = Style(draw_tested_groove, acoustic_kit)
     splits = {
         "train": _drawn(learnt, train, seed=1),
         "validation": _drawn(learnt, validation, seed=2),
