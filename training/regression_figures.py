@@ -115,18 +115,20 @@ def draw_values(evaluation: RegressionEvaluation) -> Figure:
     """Return a figure of what was said over what is true, with a line for each of FACTORS."""
     figure = Figure(figsize=(7, 7), layout="constrained")
     axes = figure.add_subplot()
-    truth, said = np.array(evaluation.truth), np.array(evaluation.said)
-    ends = np.array([truth.min(), truth.max()])
+    truth, said, right = np.array(evaluation.truth), np.array(evaluation.said), evaluation.right()
+    ends = np.array([min(truth.min(), said.min()), max(truth.max(), said.max())])
     for factor in FACTORS:
-        axes.plot(ends, ends * factor, color="gray", linewidth=1 if factor == 1 else 0.5, zorder=0)
-        axes.annotate(f"x {factor:.2g}", (ends[1], ends[1] * factor), color="gray", size=8)
-    right = evaluation.right()
+        axes.plot(ends, ends * factor, color="gray", linewidth=1 if factor == 1 else 0.4, zorder=0)
     axes.scatter(truth[right], said[right], s=8, label="within 4 %")
-    axes.scatter(truth[~right], said[~right], s=8, marker="x", label="not")
+    axes.scatter(truth[~right], said[~right], s=14, marker="x", label="not")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    low, high = min(ends[0], said.min()), max(ends[1], said.max())
-    axes.set_ylim(low / 1.1, high * 1.1)
+    ticks = np.geomspace(*ends, 6)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(ticks, [f"{tick:.3g}" for tick in ticks])
+        axis.set_ticks([], minor=True)
+    axes.set_xlim(ends[0] / 1.05, ends[1] * 1.05)
+    axes.set_ylim(ends[0] / 1.05, ends[1] * 1.05)
     axes.set_xlabel(f"true {evaluation.quantity} ({evaluation.measured_in})")
     axes.set_ylabel(f"{evaluation.quantity} said ({evaluation.measured_in})")
     axes.set_title(
