@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from service.contract.manifest import Manifest, read_manifest
 from service.device import ON_CPU
 from service.runtime import open_session
 from tests.training.beat_folders import RECIPE, write_beats
-from training.cli import crossvalidate, evaluate, export, train
+from training.cli import crossvalidate, evaluate, train
 from training.data.layouts import InvalidData
 from training.data.sound_values import measured_with_validation, open_measured
 from training.deployed import module_outputs
@@ -151,23 +150,6 @@ def test_card_speaks_of_values(version: Path) -> None:
     assert "gave the same values as PyTorch" in card
     assert "classes" not in card
     assert "Most frequent confusions" not in card
-
-
-def test_seeds_of_one_recipe_give_mean_and_spread(workspace: Path) -> None:
-    """As for any task."""
-    run = RunFolder(workspace / "run-1")
-    text = (workspace / "run" / "recipe.toml").read_text()
-    recipe = parse_recipe(text.replace("epochs = 10", "epochs = 1"), "test")
-    fit(run, text, recipe, str(workspace / "Beats"), 1, None)
-    models = workspace / "published"
-    invoke(export, run.path, "--name", "beats", "--models-dir", models)
-    arguments = [workspace / "run", run.path, "--name", "beats", "--models-dir", models]
-    invoke(export, *arguments)
-    metric = read_manifest(models / "beats" / "2").metrics[0]
-    alone = json.loads((workspace / "run" / "evaluation.json").read_text())
-    assert metric.runs == 2
-    assert metric.mean is not None
-    assert metric.images == len(alone["said"])
 
 
 def test_resumed_run_is_bitwise_the_uninterrupted_one(workspace: Path, tmp_path: Path) -> None:

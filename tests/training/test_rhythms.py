@@ -96,6 +96,9 @@ def test_no_bar_is_learnt_and_tested() -> None:
     tested = {draw_tested_groove(random) for _ in range(300)}
     assert tested == set(TESTED)
     assert not learnt & tested
+    for groove in learnt:
+        playing = [drum for drum in groove[:3] if set(drum) != {"."}]
+        assert len(playing) > 1 or "." not in groove.low[:: groove.steps]
     for groove in learnt | tested:
         assert len(groove.low) == len(groove.middle) == len(groove.high)
         assert len(groove.low) == groove.beats * groove.steps

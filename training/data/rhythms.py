@@ -118,7 +118,7 @@ def draw_rhythm(random: Random, style: Style, sample_rate_hz: int) -> tuple[Wave
     return (whole * (peak / np.abs(whole).max())).astype(np.float32), tempo
 
 
-def load_rhythms(train: int = 2_400, validation: int = 200, test: int = 500) -> MeasuredSounds:
+def load_rhythms(train: int = 7_200, validation: int = 200, test: int = 500) -> MeasuredSounds:
     """Return a drawn data set, always the same one; sounds are drawn when they are read."""
     learnt = Style(draw_learnt_groove, electronic_kit)
     tested = Style(draw_tested_groove, acoustic_kit)
