@@ -81,6 +81,8 @@ def test_net_answers_within_its_limits() -> None:
     assert found.shape == (3, 1)
     assert scores.shape == (3, BINS_PER_OCTAVE + 1)
     assert ((found >= 79.99) & (found <= 160.01)).all()
+    scale = torch.exp(net.expectation.log_rates)
+    np.testing.assert_allclose(scale[[0, -1]].numpy(), [80, 160], rtol=1e-5)
 
 
 def test_net_for_other_things_is_refused() -> None:
