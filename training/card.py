@@ -57,7 +57,7 @@ def _facts(manifest: Manifest) -> list[tuple[str, ...]]:
     provenance = manifest.provenance
     return [
         ("task", manifest.task),
-        ("classes", ", ".join(manifest.labels)),
+        _answers(manifest),
         ("input", _input(manifest)),
         ("size", f"{len(manifest.graph.taps)} tensors to look at, opset {manifest.graph.opset}"),
         ("recipe", f"{provenance.recipe}, seed {provenance.seed}"),
@@ -65,6 +65,13 @@ def _facts(manifest: Manifest) -> list[tuple[str, ...]]:
         ("training", _minutes(provenance.training_minutes)),
         ("licence", manifest.license),
     ]
+
+
+def _answers(manifest: Manifest) -> tuple[str, str]:
+    if manifest.units:
+        measured = zip(manifest.labels, manifest.units, strict=True)
+        return "measures", ", ".join(f"{name} in {unit}" for name, unit in measured)
+    return "classes", ", ".join(manifest.labels)
 
 
 def _minutes(minutes: float | None) -> str:
@@ -149,6 +156,15 @@ def _parity(manifest: Manifest) -> str:
         return ""
     audio = manifest.preprocessing.kind == "audio"
     inputs, places = ("windows", "frames") if audio else ("pictures", "pixels")
+    proof = (
+        f"On {parity.images} {inputs}, in batches of "
+        f"{' and '.join(str(size) for size in parity.batch_sizes)}, ONNX Runtime "
+    )
+    if parity.max_value_difference is not None:
+        return (
+            f"{proof}gave the same values as PyTorch; they differed by at most "
+            f"{parity.max_value_difference:.1e} of the value."
+        )
     said = (
         f"class as PyTorch {parity.same_argmax} times"
         if parity.decisions is None
@@ -156,7 +172,6 @@ def _parity(manifest: Manifest) -> str:
         "another only where the two best differ by less than 1e-4"
     )
     return (
-        f"On {parity.images} {inputs}, in batches of "
-        f"{' and '.join(str(size) for size in parity.batch_sizes)}, ONNX Runtime chose the same "
-        f"{said}; probabilities differed by at most {parity.max_probability_difference:.1e}."
+        f"{proof}chose the same {said}; probabilities differed by at most "
+        f"{parity.max_probability_difference:.1e}."
     )
