@@ -112,6 +112,12 @@ class ServedModel:
             return self.answering
         raise self._wrong_task(verb)
 
+    def check_has_classes(self, asked: str) -> None:
+        """Raise WrongTask if it answers with numbers, of which `asked` makes nothing."""
+        if self.verb == "measure":
+            name, task = self.manifest.name, self.manifest.task
+            raise WrongTask(f"The model {name!r} does {task}: {asked} is for models with classes.")
+
     def _wrong_task(self, asked: Verb) -> WrongTask:
         name, task = self.manifest.name, self.manifest.task
         return WrongTask(f"The model {name!r} does {task}: it cannot {asked}.")

@@ -116,3 +116,27 @@ def test_what_is_no_sound_is_refused(client: Client) -> None:
     assert client.post(f"{PATH}?version=7", content=b"x").status_code == 404
     assert client.post(PATH, content=b"x", headers={"accept": "image/png"}).status_code == 406
     assert client.post(PATH, content=stored(tone(61))).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/models/meter/explain",
+        "/v1/models/meter/stability",
+        "/v1/compare?model=meter&model=meter",
+    ],
+)
+def test_what_needs_classes_says_so(client: Client, path: str) -> None:
+    """Reasons, stability and comparisons are of classes; a number gets a sentence."""
+    answer = client.post(path, content=stored(steps(0.2)))
+
+    assert answer.status_code == 422
+    assert "is for models with classes" in answer.json()["detail"]
+
+
+def test_methods_of_explain_need_classes_too(client: Client) -> None:
+    """Nothing is offered that would be refused."""
+    answer = client.get("/v1/models/meter/explain")
+
+    assert answer.status_code == 422
+    assert "explain is for models with classes" in answer.json()["detail"]
