@@ -67,7 +67,7 @@ def bundled_manifests() -> list[Manifest]:
 
 
 def _things(manifest: Manifest) -> str:
-    return "pictures" if manifest.preprocessing.kind == "image" else "recordings"
+    return "pictures" if manifest.preprocessing.kind == "image" else "sounds"
 
 
 def figures_table() -> str:

@@ -20,6 +20,7 @@ from service.api import (
     index,
     kernels,
     layers,
+    measure,
     models,
     page,
     problems,
@@ -107,6 +108,7 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
     for part in (
         classify,
         segment,
+        measure,
         features,
         layers,
         kernels,

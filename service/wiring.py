@@ -159,13 +159,12 @@ def _segmenting(model: LoadedModel, settings: Settings, runners: Runners) -> Seg
 
 def _listening(model: LoadedModel, settings: Settings, runners: Runners) -> Listening:
     manifest = model.manifest
-    classifies = manifest.task == "audio-classification"
-    run = _runner_of(model, ("logits" if classifies else "mask",))
+    run = _runner_of(model, (_ROLES_OF_SOUNDS[manifest.task],))
     task = Listener(
         audio_spec(manifest),
         lambda windows, alone: run(windows, alone)[0],
         SoundLimits(max_seconds=settings.max_audio_seconds),
-        spare_silence=classifies,
+        spare_silence=manifest.task != "audio-segmentation",
     )
     rules = _rules(model, settings, settings.max_batch_size)
     return Listening(task, Batcher(task.prepare, task.run, runners, rules))
@@ -176,6 +175,12 @@ _ANSWERING: dict[Task, Callable[[LoadedModel, Settings, Runners], Answering]] = 
     "image-segmentation": _segmenting,
     "audio-classification": _listening,
     "audio-segmentation": _listening,
+    "audio-regression": _listening,
+}
+_ROLES_OF_SOUNDS: dict[Task, str] = {
+    "audio-classification": "logits",
+    "audio-segmentation": "mask",
+    "audio-regression": "values",
 }
 
 

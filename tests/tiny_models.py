@@ -29,6 +29,7 @@ from service.contract.specs import AudioPreprocessing, ImagePreprocessing
 LABELS = ("red", "green", "blue")
 LOUDNESSES = ("quiet", "middling", "loud")
 PAUSES = ("pause", "sound")
+MEASURED, UNITS = ("peak", "mean"), ("%", "‰")
 SIZE = 8
 
 
@@ -234,6 +235,22 @@ def pauses_graph(samples: int, sees: int, step: int) -> onnx.ModelProto:
     return _sound_graph("pauses", samples, nodes, outputs, constants)
 
 
+def meter_graph(samples: int) -> onnx.ModelProto:
+    """Return a net that measures the largest sample of a window and the mean distance from zero.
+
+    sounds (batch, samples) -> values (batch, 2): in percent of full scale, and per mille.
+    """
+    constants = {"axis": np.array([1]), "units": np.float32([100, 1000])}
+    nodes = [
+        ("ReduceMax", ["sounds", "axis"], "peak/ReduceMax", {"keepdims": 1}),
+        ("Abs", ["sounds"], "rectify/Abs", {}),
+        ("ReduceMean", ["rectify/Abs", "axis"], "mean/ReduceMean", {"keepdims": 1}),
+        ("Concat", ["peak/ReduceMax", "mean/ReduceMean"], "head/Concat", {"axis": 1}),
+        ("Mul", ["head/Concat", "units"], "values", {}),
+    ]
+    return _sound_graph("meter", samples, nodes, {"values": ["batch", 2]}, constants)
+
+
 def write_listener(root: Path, name: str = "loudness", **preprocessing: Any) -> Path:
     """Write a complete version folder of `loudness_graph`, and return it.
 
@@ -281,6 +298,19 @@ def write_spans(root: Path, name: str = "pauses", sees: int = 400, step: int = 2
     return _write_sound_model(root / name / "1", model, spec, outputs, (tap,), task, PAUSES)
 
 
+def write_measurer(root: Path, name: str = "meter") -> Path:
+    """Write a complete version folder of `meter_graph`, and return it.
+
+    Windows are of 0.5 s at 8000 Hz and overlap by half.
+    """
+    spec = AudioPreprocessing(sample_rate_hz=8000, window_samples=4000, hop_samples=2000)
+    outputs = (Tensor(name="values", dtype="float32", shape=(None, 2), role="values"),)
+    task: Task = "audio-regression"
+    return _write_sound_model(
+        root / name / "1", meter_graph(4000), spec, outputs, (), task, MEASURED, UNITS
+    )
+
+
 def _sound_graph(
     name: str,
     samples: int,
@@ -311,6 +341,7 @@ def _write_sound_model(
     taps: tuple[Tap, ...],
     task: Task,
     labels: tuple[str, ...],
+    units: tuple[str, ...] = (),
 ) -> Path:
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(model.SerializeToString())
@@ -327,7 +358,7 @@ def _write_sound_model(
         taps=taps,
     )
     name, version = folder.parent.name, int(folder.name)
-    manifest = _manifest_of(folder, name, version, spec, graph, task, labels=labels)
+    manifest = _manifest_of(folder, name, version, spec, graph, task, labels=labels, units=units)
     write_manifest(folder, manifest)
     return folder
 
@@ -416,6 +447,7 @@ def _manifest_of(
     task: Task = "image-classification",
     colors: tuple[Color, ...] = (),
     labels: tuple[str, ...] = LABELS,
+    units: tuple[str, ...] = (),
 ) -> Manifest:
     return Manifest(
         name=name,
@@ -426,6 +458,7 @@ def _manifest_of(
         preprocessing=spec,
         graphs=(graph,),
         labels=labels,
+        units=units,
         golden=Golden(
             file=FileRef(path="golden.npz", sha256=_digest(folder / "golden.npz")), atol=1e-5
         ),

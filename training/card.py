@@ -1,6 +1,7 @@
 """The model card: what a person should know before trusting a model version."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from service.contract.manifest import Manifest, Metric
 from service.contract.specs import FREE_SIZE, AudioPreprocessing
@@ -15,11 +16,13 @@ def write_card(
     caveats: tuple[str, ...],
     evaluations: Sequence[Evaluation],
     folds: Sequence[CrossValidation] = (),
+    keep: Literal["best", "last"] = "best",
 ) -> str:
     """Return the card as Markdown; every figure in it comes from the arguments.
 
     evaluations: on the test split, and on others to stand beside.
     folds: of the model's own recipe, and of others to stand beside.
+    keep: which checkpoint it is, as in `TrainingRecipe`.
     """
     test, *others = evaluations
     parts = [
@@ -27,7 +30,7 @@ def write_card(
         manifest.description,
         _table(Table(("", ""), _facts(manifest))),
         "## Accuracy",
-        _measured(test, others),
+        _measured(test, others, keep),
         _table(_metrics(manifest, test.noun)),
         f"{test.about}{_SPREAD if any(metric.runs > 1 for metric in manifest.metrics) else ''}",
         *_notes(evaluations),
@@ -54,7 +57,7 @@ def _facts(manifest: Manifest) -> list[tuple[str, ...]]:
     provenance = manifest.provenance
     return [
         ("task", manifest.task),
-        ("classes", ", ".join(manifest.labels)),
+        _answers(manifest),
         ("input", _input(manifest)),
         ("size", f"{len(manifest.graph.taps)} tensors to look at, opset {manifest.graph.opset}"),
         ("recipe", f"{provenance.recipe}, seed {provenance.seed}"),
@@ -62,6 +65,13 @@ def _facts(manifest: Manifest) -> list[tuple[str, ...]]:
         ("training", _minutes(provenance.training_minutes)),
         ("licence", manifest.license),
     ]
+
+
+def _answers(manifest: Manifest) -> tuple[str, str]:
+    if manifest.units:
+        measured = zip(manifest.labels, manifest.units, strict=True)
+        return "measures", ", ".join(f"{name} in {unit}" for name, unit in measured)
+    return "classes", ", ".join(manifest.labels)
 
 
 def _minutes(minutes: float | None) -> str:
@@ -84,13 +94,13 @@ def _input(manifest: Manifest) -> str:
     )
 
 
-def _measured(test: Evaluation, others: Sequence[Evaluation]) -> str:
+def _measured(test: Evaluation, others: Sequence[Evaluation], keep: Literal["best", "last"]) -> str:
     return (
         "Measured through ONNX Runtime and the service's own preprocessing, single forward "
         f"passes, on the {test.split} split of {test.dataset}, {test.chosen_by}."
         + "".join(
-            f" The {other.split} split of {other.images} {other.noun} did, and so flatters the "
-            "model."
+            f" The {other.split} split of {other.images} {other.noun} "
+            + ("did, and so flatters the model." if keep == "best" else "did not: it is the last.")
             for other in others
         )
     )
@@ -146,6 +156,15 @@ def _parity(manifest: Manifest) -> str:
         return ""
     audio = manifest.preprocessing.kind == "audio"
     inputs, places = ("windows", "frames") if audio else ("pictures", "pixels")
+    proof = (
+        f"On {parity.images} {inputs}, in batches of "
+        f"{' and '.join(str(size) for size in parity.batch_sizes)}, ONNX Runtime "
+    )
+    if parity.max_value_difference is not None:
+        return (
+            f"{proof}gave the same values as PyTorch; they differed by at most "
+            f"{parity.max_value_difference:.1e} of the value."
+        )
     said = (
         f"class as PyTorch {parity.same_argmax} times"
         if parity.decisions is None
@@ -153,7 +172,6 @@ def _parity(manifest: Manifest) -> str:
         "another only where the two best differ by less than 1e-4"
     )
     return (
-        f"On {parity.images} {inputs}, in batches of "
-        f"{' and '.join(str(size) for size in parity.batch_sizes)}, ONNX Runtime chose the same "
-        f"{said}; probabilities differed by at most {parity.max_probability_difference:.1e}."
+        f"{proof}chose the same {said}; probabilities differed by at most "
+        f"{parity.max_probability_difference:.1e}."
     )

@@ -82,9 +82,9 @@ def train(
         raise SetupError(f"recipe {recipe.name!r} has nothing to train; use `assemble`")
     if data is None and recipe.data.source == "folder":
         raise click.UsageError(f"recipe {recipe.name!r} needs --data")
-    if data is not None and recipe.data.source != "folder":
+    if data is not None and recipe.data.source == STROKES:
         raise click.UsageError(f"recipe {recipe.name!r} draws its own data and takes no --data")
-    data = str(Path(data).resolve()) if data else STROKES
+    data = str(Path(data).resolve()) if data else recipe.data.source
     name = name or _model_name(data)
     run = RunFolder(out or Path("runs") / f"{name}-{recipe.name}-{seed}")
     check_target(name, models_dir)
@@ -205,6 +205,8 @@ def crossvalidate(recipe_name: str, data: str, column: str, seeds: int, out: Pat
     recipe, text = load_recipe(recipe_name)
     if not isinstance(recipe, SoundRecipe):
         raise SetupError(f"recipe {recipe.name!r} is for pictures, whose data sets have no columns")
+    if recipe.task != "audio-classification":
+        raise SetupError(f"recipe {recipe.name!r} measures: cross-validation is for classes")
     data = str(Path(data).resolve())
     folder = out or Path("runs") / f"{_model_name(data)}-{recipe.name}-by-{column}"
     found = cross_validate(recipe, text, data, column, range(seeds), folder, click.echo)

@@ -1,4 +1,4 @@
-"""The confusion matrix as JSON for programs and as PNG for people."""
+"""What was measured of a model as JSON for programs and as PNG for people."""
 
 from pathlib import Path
 
@@ -7,13 +7,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from training.evaluate import EVALUATION_NAME, Evaluation
+from training.regression_figures import RegressionEvaluation, draw_values
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
-    """Write `evaluation.json` and `confusion.png` into the folder, which is made if need be."""
+    """Write `evaluation.json` and a picture of it into the folder, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / EVALUATION_NAME).write_text(evaluation.model_dump_json(indent=1) + "\n")
-    draw_confusion(evaluation).savefig(folder / "confusion.png", dpi=120)
+    if isinstance(evaluation, RegressionEvaluation):
+        draw_values(evaluation).savefig(folder / "values.png", dpi=120)
+    else:
+        draw_confusion(evaluation).savefig(folder / "confusion.png", dpi=120)
 
 
 def draw_confusion(evaluation: Evaluation) -> Figure:

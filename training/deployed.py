@@ -148,6 +148,23 @@ class DeployedSoundClassifier(DeployedSounds):
         return _class_outputs(classes)
 
 
+class DeployedMeasurer(DeployedSounds):
+    """Measures something in a window of a sound."""
+
+    roles = ("values",)
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor]:
+        """Return values, (N, quantities) float32.
+
+        waveform: (N, window_samples) float32.
+        """
+        return (self.net(waveform),)
+
+    def outputs(self, classes: int) -> tuple[TensorFact, ...]:
+        shape = (None, classes)
+        return (TensorFact(name="values", dtype="float32", shape=shape, role="values"),)
+
+
 class DeployedSoundSegmenter(DeployedSounds):
     """Tells the class of every frame of a window of a sound."""
 
@@ -183,7 +200,9 @@ def deploy(net: nn.Module, recipe: Recipe) -> Deployed:
     if isinstance(recipe, HandSetRecipe):
         return DeployedSoundSegmenter(net, recipe.data.preprocessing()).eval()
     if isinstance(recipe, SoundRecipe):
-        return DeployedSoundClassifier(net, recipe.data.preprocessing()).eval()
+        measures = recipe.task == "audio-regression"
+        kind = DeployedMeasurer if measures else DeployedSoundClassifier
+        return kind(net, recipe.data.preprocessing()).eval()
     assert isinstance(recipe, ImageRecipe)  # there are no others
     segments = recipe.task == "image-segmentation"
     return (DeployedSegmenter if segments else DeployedClassifier)(net, recipe.data).eval()

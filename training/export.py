@@ -33,6 +33,7 @@ from service.contract.manifest import (
 from training.card import write_card
 from training.confusion import write_evaluation
 from training.crossvalidation import CrossValidation
+from training.data.measured import MeasuredSounds
 from training.deployed import Deployed, deploy
 from training.evaluate import EVALUATION_NAME, Evaluation, main_metric
 from training.judges import JUDGES
@@ -142,8 +143,8 @@ class _Version:
         metrics = (*_metrics(evaluations, sisters), *(found.metric() for found in folds[:1]))
         manifest = manifest.model_copy(update={"metrics": metrics})
         write_manifest(self.folder, manifest)
-        caveats = self.run.recipe().caveats
-        card = write_card(manifest, caveats, list(evaluations.values()), folds)
+        caveats, keep = self.run.recipe().caveats, self.run.recipe().training.keep
+        card = write_card(manifest, caveats, list(evaluations.values()), folds, keep)
         (self.folder / CARD_NAME).write_text(card)
 
     def _manifest(self, name: str, number: int) -> Manifest:
@@ -162,6 +163,7 @@ class _Version:
             graphs=(graph,),
             labels=facts.classes,
             colors=judge.colors(self.dataset),
+            units=self.dataset.units if isinstance(self.dataset, MeasuredSounds) else (),
             golden=Golden(file=self._golden(judge.golden(inputs, spec))),
             parity=check_parity(file, self.deployed, inputs, judge.batch_sizes),
             provenance=_provenance(self.run, recipe, facts),

@@ -223,7 +223,7 @@ def _callbacks(run: RunFolder, recipe: Recipe, figures: Sequence[str] | None) ->
             )
         )
     shared = {"save_on_train_epoch_end": True, "enable_version_counter": False}
-    if judged:
+    if judged and training.keep == "best":
         # the loss, because an accuracy over a few hundred examples is mostly luck
         found.append(
             ModelCheckpoint(run.checkpoints, filename="best", monitor="validation_loss", **shared)

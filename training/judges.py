@@ -21,6 +21,7 @@ from training.data.sounds import Sounds
 from training.evaluate import Evaluation
 from training.gallery import draw_gallery
 from training.parity import Inputs
+from training.regression_figures import RegressionEvaluation, evaluate_measured
 from training.segmentation_figures import SegmenterEvaluation, evaluate_segmenter
 from training.segmented import ServedSegmenter
 from training.shift import ShiftConsistency, shift_consistency
@@ -135,7 +136,7 @@ class _OfSegmenters:
 
 
 class _OfSoundClassifiers:
-    evaluation = SoundClassifierEvaluation
+    evaluation: type[Evaluation] = SoundClassifierEvaluation
     batch_sizes = (1, 16)
 
     def colors(self, dataset: DataSet[Sounds]) -> tuple[Color, ...]:
@@ -149,7 +150,7 @@ class _OfSoundClassifiers:
 
     def evaluate(
         self, folder: Path, manifest: Manifest, split: Sounds, dataset: str, name: str
-    ) -> SoundClassifierEvaluation:
+    ) -> Evaluation:
         return evaluate_sounds(folder, manifest, split, dataset, name)
 
     def shifts(self, folder: Path, manifest: Manifest, split: Sounds) -> None:
@@ -159,10 +160,20 @@ class _OfSoundClassifiers:
         pass
 
 
+class _OfMeasurers(_OfSoundClassifiers):
+    evaluation = RegressionEvaluation
+
+    def evaluate(
+        self, folder: Path, manifest: Manifest, split: Sounds, dataset: str, name: str
+    ) -> RegressionEvaluation:
+        return evaluate_measured(folder, manifest, split, dataset, name)
+
+
 JUDGES: Mapping[str, Judge] = {
     "image-classification": _OfClassifiers(),
     "image-segmentation": _OfSegmenters(),
     "audio-classification": _OfSoundClassifiers(),
+    "audio-regression": _OfMeasurers(),
 }
 
 

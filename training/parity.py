@@ -16,6 +16,7 @@ from training.deployed import Deployed
 from training.taps import ExportError
 
 _LARGEST_DIFFERENCE = 1e-4  # of a probability
+_LARGEST_SHARE = 1e-3  # of a value, by which it may differ
 Arrays = dict[str, NDArray[Any]]
 Inputs = NDArray[Any]  # (N, H, W, C) uint8 pictures or (N, window_samples) float32 waveforms
 
@@ -34,10 +35,13 @@ def check_parity(
 
     A decision is the class of an input, or of a pixel. The graph may decide otherwise than the
     net only at a tie: where the net's two best probabilities differ by less than 1e-4.
+    Of a net that measures, values may differ by a thousandth.
     Raises: ExportError if it does anywhere else, or a probability differs by more than 1e-4.
     """
     session = open_session(graph, str(graph), ON_CPU)
     name = deployed.input_name
+    if deployed.roles == ("values",):
+        return _parity_of_values(session, deployed, inputs, batch_sizes)
     decisions, worst = 0, 0.0
     same = dict.fromkeys(batch_sizes, 0)
     for chunk in _parts(inputs, max(batch_sizes)):
@@ -64,6 +68,20 @@ def check_parity(
         same_argmax=min(same.values()),
         max_probability_difference=worst,
     )
+
+
+def _parity_of_values(
+    session: Session, deployed: Deployed, inputs: Inputs, batch_sizes: Sequence[int]
+) -> Parity:
+    worst = 0.0
+    for chunk in _parts(inputs, max(batch_sizes)):
+        expected = pytorch_outputs(deployed, chunk)["values"]
+        for size in batch_sizes:
+            ours = _run(session, deployed.input_name, chunk, size)["values"]
+            worst = max(worst, _difference(ours / expected, np.float32(1)))
+            if not worst <= _LARGEST_SHARE:
+                raise ExportError(f"values of ONNX Runtime and PyTorch differ by {worst:.2%}")
+    return Parity(images=len(inputs), batch_sizes=tuple(batch_sizes), max_value_difference=worst)
 
 
 def outputs_at_sizes(deployed: Deployed) -> list[tuple[Inputs, Arrays]]:
@@ -108,7 +126,7 @@ def _size(inputs: Inputs) -> str:
     return f"{len(inputs)} of {inputs.shape[1]} x {inputs.shape[2]} pixels (height x width)"
 
 
-def _difference(ours: NDArray[Any], expected: NDArray[Any]) -> float:
+def _difference(ours: NDArray[Any], expected: NDArray[Any] | np.float32) -> float:
     return float(np.abs(ours - expected).max())
 
 

@@ -61,20 +61,26 @@ class SoundRecipe(Recipe):
 
     training: TrainingRecipe
 
-    task: Literal["audio-classification"]
+    task: Literal["audio-classification", "audio-regression"]
     data: SoundDataRecipe
     augment: SoundAugmentRecipe = SoundAugmentRecipe()
 
     @model_validator(mode="after")
+    def _net_hears_what_the_data_is(self) -> "SoundRecipe":
+        for name in ("sample_rate_hz", "window_s"):
+            wanted = getattr(self.data, name)
+            told = self.net.options.get(name, wanted)
+            if told != wanted:
+                raise ValueError(f"net.options.{name} is {told}, but data.{name} is {wanted}")
+        return self
+
+    @model_validator(mode="after")
     def _options_are_for_sounds(self) -> "SoundRecipe":
-        told = self.net.options.get("sample_rate_hz", self.data.sample_rate_hz)
-        if told != self.data.sample_rate_hz:
-            raise ValueError(
-                f"net.options.sample_rate_hz is {told}, but data.sample_rate_hz is "
-                f"{self.data.sample_rate_hz}"
-            )
         if self.training.sizes or self.net.encoder_checkpoint:
             raise ValueError(f"{self.task} cannot have training.sizes or net.encoder_checkpoint")
+        misplaced = _misplaced_in_sounds(self)
+        if misplaced:
+            raise ValueError(f"{self.task} cannot have {', '.join(misplaced)}")
         return self
 
 
@@ -93,6 +99,19 @@ def _misplaced_in_classification(recipe: ImageRecipe) -> list[str]:
         "net.encoder_checkpoint": recipe.net.encoder_checkpoint is not None,
         "augment.crop": recipe.augment.crop is not None,
         "loss": recipe.loss != LossRecipe(),
+    }
+    return [name for name, is_there in found.items() if is_there]
+
+
+def _misplaced_in_sounds(recipe: SoundRecipe) -> list[str]:
+    if recipe.task == "audio-classification":
+        return ["data.source"] if recipe.data.source != "folder" else []
+    found = {
+        "augment.speed": recipe.augment.speed > 0,  # it changes tempo and pitch
+        "augment.mixup": recipe.augment.mixup > 0,
+        "augment.masks": recipe.augment.masks > 0,
+        "training.balance_classes": recipe.training.balance_classes,
+        "training.label_smoothing": recipe.training.label_smoothing > 0,
     }
     return [name for name, is_there in found.items() if is_there]
 
@@ -120,6 +139,7 @@ _MISPLACED = {
 
 _RECIPES: dict[object, type[Recipe]] = {
     "audio-classification": SoundRecipe,
+    "audio-regression": SoundRecipe,
     "audio-segmentation": HandSetRecipe,
 }
 

@@ -146,6 +146,8 @@ class TrainingRecipe(Part):
     passes: how often an epoch shows each picture; more means fewer validations and checkpoints.
     balance_classes: let rare classes weigh as much as common ones in a classifier's loss.
     ema_decay: per step; 0 for no averaging of weights.
+    keep: the checkpoint of the lowest validation loss, or the last one: of a few dozen examples,
+        the loss is mostly luck.
     patience: epochs without a lower validation loss before stopping; 0 for never.
     sizes: (share of training done, side in px) pairs: train on smaller pictures first.
     precision: `auto` takes bfloat16 where a probe shows it to be faster.
@@ -162,6 +164,7 @@ class TrainingRecipe(Part):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0
     balance_classes: bool = False
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0
+    keep: Literal["best", "last"] = "best"
     patience: Annotated[int, Field(ge=0)] = 0
     sizes: tuple[tuple[Share, int], ...] = ()
     precision: Literal["auto", "bf16", "fp32"] = "auto"

@@ -43,7 +43,7 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """The checkpoint with the lowest validation loss; the last one without a validation."""
+        """The checkpoint that the recipe keeps: that of the lowest validation loss, or the last."""
         judged = self.checkpoints / "best.ckpt"
         return judged if judged.exists() else self.last
 

@@ -11,6 +11,7 @@ from training.recipe_parts import Part, Share
 class SoundDataRecipe(Part):
     """How sounds become training tensors.
 
+    source: `rhythms` draws the data, unless a folder comes from the command line.
     window_s: length of the model's input in seconds.
     hop_s: from one window to the next where a longer sound is served or measured.
     tail: what happens where a sound ends within a window; see `AudioPreprocessing`.
@@ -18,7 +19,7 @@ class SoundDataRecipe(Part):
         set has no validation split of its own; 0 for none, and the last epoch is kept.
     """
 
-    source: Literal["folder"] = "folder"
+    source: Literal["folder", "rhythms"] = "folder"
     sample_rate_hz: Annotated[int, Field(ge=1000, le=192_000)]
     window_s: Annotated[float, Field(gt=0, le=60)]
     hop_s: Annotated[float, Field(gt=0, le=60)]

@@ -15,6 +15,7 @@ from training.data.scene_splits import open_scenes, scenes_with_validation
 from training.data.scenes import Scenes, SceneSet
 from training.data.splits import open_dataset, with_validation
 from training.deployed import Normalise
+from training.measure_task import SoundRegression
 from training.module import Classifier, NetModule
 from training.recipe import ImageRecipe, InvalidRecipe
 from training.segmenter import Segmenter
@@ -146,6 +147,7 @@ TASKS: Mapping[str, Task] = {
     "image-classification": _Classification(),
     "image-segmentation": _Segmentation(),
     "audio-classification": SoundClassification(),
+    "audio-regression": SoundRegression(),
 }
 
 

@@ -30,6 +30,7 @@ async def explainable(
     """Tell which methods, layers and classes `explain` can be asked for."""
     model = state.catalog.get(name, version)
     note_timing(request.scope, name, model.manifest.version)
+    model.check_has_classes("explain")
     offer: ExplainableOut = await do(partial(methods_out, model), request, state)
     return offer
 
@@ -67,7 +68,8 @@ async def explain(
 
 
 def _check(query: ExplainQuery, model: ServedModel) -> None:
-    """Raise UnknownLayer or InvalidParameter if that cannot be asked of the model."""
+    """Raise UnknownLayer, WrongTask or InvalidParameter if that cannot be asked of the model."""
+    model.check_has_classes("explain")
     manifest = model.manifest
     query.check(manifest.name, manifest.task, len(manifest.labels))
     if query.layer is not None:

@@ -55,6 +55,7 @@ def _ready(model: ServedModel) -> ReadyVersion:
         memory_bytes=model.memory_bytes,
         labels=manifest.labels,
         colors=manifest.colors,
+        units=manifest.units,
         input=InputInfo(name=images.name, dtype=images.dtype, shape=images.shape),
         preprocessing=manifest.preprocessing,
         metrics=manifest.metrics,

@@ -72,6 +72,7 @@ class ReadyVersion(BaseModel):
     memory_bytes: int
     labels: tuple[str, ...]
     colors: tuple[Color, ...] = Field(description="Of a segmenter's classes; none for others.")
+    units: tuple[str, ...] = Field(description="Of what is measured; none for models with classes.")
     input: InputInfo
     preprocessing: ImagePreprocessing | AudioPreprocessing
     metrics: tuple[Metric, ...]

@@ -13,14 +13,13 @@ from service.api.noted import note_timing
 from service.api.npy import NPY
 from service.api.patience import TIMEOUT
 from service.api.pictures import Seeing
-from service.api.problems import problem_of
-from service.api.request_id import request_id_of
 from service.api.schemas import SegmentationOut, SegmentationResults, SoundSegmentationOut
 from service.api.segment_answer import JSON, PNG
 from service.api.segment_query import SegmentQuery
 from service.api.sound_answer import spans_out
 from service.api.sounds import Hearing
 from service.api.state import FILES, PROBLEMS, State, state_of
+from service.api.written import Result, respond
 from service.contract.errors import InvalidParameter
 from service.tasks.catalog import ServedModel
 
@@ -43,7 +42,6 @@ _DESCRIBED: dict[str, Any] = {
     },
 }
 Asked = Annotated[SegmentQuery, Query()]
-Result = bytes | Exception
 
 
 @router.post("/v1/models/{name}/segment", **_DESCRIBED)
@@ -60,7 +58,7 @@ async def segment(name: str, request: Request, query: Asked) -> Response:
     model = state.catalog.get(name, query.version)
     media_type = _media_type(model, request, files)
     results = await _results(model, files, query, media_type, request, state)
-    return _respond(results, media_type, request)
+    return respond(results, media_type, request)
 
 
 @router.post("/v1/segment", **_DESCRIBED)
@@ -79,7 +77,7 @@ async def segment_by_default(request: Request, query: Asked) -> Response:
         media_type = _media_type(model, request, files)
         found = await _results(model, mine, query, media_type, request, state)
         results |= zip(numbers, found, strict=True)
-    return _respond([results[number] for number in range(len(files))], media_type, request)
+    return respond([results[number] for number in range(len(files))], media_type, request)
 
 
 def _check(model: ServedModel, query: SegmentQuery, request: Request) -> None:
@@ -117,23 +115,3 @@ async def _results(
             files
         )
     return await Seeing(model, model.segmenting(), query, media_type, request, state).results(files)
-
-
-def _respond(results: Sequence[Result], media_type: str, request: Request) -> Response:
-    """Answer with the result, or with one for each of several files."""
-    if len(results) == 1:
-        content = results[0]
-        if isinstance(content, Exception):
-            raise content
-    else:
-        # whatever befell one file, the others have their answers
-        written = b",".join(_written(result, request) for result in results)
-        content = b'{"results":[' + written + b"]}"
-    return Response(content, media_type=media_type, headers={"vary": "accept"})
-
-
-def _written(result: Result, request: Request) -> bytes:
-    if not isinstance(result, Exception):
-        return result
-    problem = problem_of(result, request_id_of(request.scope))
-    return problem.model_dump_json(exclude_none=True).encode()

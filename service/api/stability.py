@@ -44,7 +44,8 @@ class _Wanted:
     media_type: str
 
     def transforms(self, model: ServedModel) -> tuple[Transform, ...]:
-        """Return the transforms that are meant. Raises: InvalidParameter."""
+        """Return the transforms that are meant. Raises: InvalidParameter; WrongTask."""
+        model.check_has_classes("stability")
         moves = SoundMoves if model.listens else PictureMoves
         if self.start_s is not None and not model.listens:
             raise InvalidParameter(

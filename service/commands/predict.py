@@ -9,14 +9,14 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from service.api.by_content import CLASSIFY, SEGMENT
+from service.api.by_content import CLASSIFY
 from service.api.classify import classification_out
 from service.api.segment_query import SegmentQuery
 from service.commands.catalog import catalog_for
 from service.commands.inputs import holds_sound, input_files
 from service.commands.masks import segment_file
 from service.commands.options import LOADING, settings_options
-from service.commands.sounds import classify_sound, segment_sound
+from service.commands.sounds import classify_sound, measure_sound, segment_sound
 from service.commands.told import Told, classes_as_text
 from service.contract.errors import ConvscopeError, InvalidParameter
 from service.tasks.catalog import Catalog, ServedModel
@@ -54,7 +54,7 @@ def predict(
     min_seconds: float,
     **flags: Any,
 ) -> None:
-    """Classify or segment pictures or sounds, or all of them in folders, without a server.
+    """Classify, segment or measure pictures or sounds, or whole folders, without a server.
 
     One that cannot be read does not stop the others; the exit code is 1 then.
     """
@@ -104,9 +104,11 @@ def _by_content(file: Path, catalog: Catalog, version: int | None) -> ServedMode
 
 def _answer_of(model: ServedModel, top_k: int, query: SegmentQuery, save: Path | None) -> Answer:
     """Return what makes the answer to a file; what does not fit the model is told at once."""
-    segments = model.manifest.task in SEGMENT
+    segments = model.verb == "segment"
     if save and (model.listens or not segments):
         raise click.UsageError("--save is for segmenters of pictures: all else is printed.")
+    if model.verb == "measure":
+        return partial(measure_sound, model)
     if not segments:
         classify = classify_sound if model.listens else _classify
         return partial(classify, model, top_k=top_k)

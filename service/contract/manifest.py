@@ -29,7 +29,11 @@ CARD_NAME = "CARD.md"
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 Task = Literal[
-    "image-classification", "image-segmentation", "audio-classification", "audio-segmentation"
+    "image-classification",
+    "image-segmentation",
+    "audio-classification",
+    "audio-segmentation",
+    "audio-regression",
 ]
 MOST_CLASSES_OF_A_MASK = 255  # a mask is uint8, and 255 stands for "void" in data sets
 Dtype = Literal["uint8", "float32"]
@@ -57,12 +61,13 @@ class Tensor(Part):
     role: what an output means; `None` for inputs. A `mask` is (N, H, W), the index of the
         likeliest class at every pixel; the `probabilities` of a segmenter are (N, C, H, W).
         Of a segmenter of sounds they are (N, T) and (N, C, T): a frame every hop_samples / T.
+        The `values` of a model that measures are (N, K), a column a quantity, in its unit.
     """
 
     name: str
     dtype: Dtype
     shape: Shape
-    role: Literal["probabilities", "logits", "mask"] | None = None
+    role: Literal["probabilities", "logits", "mask", "values"] | None = None
 
 
 class Tap(Part):
@@ -150,13 +155,16 @@ class Parity(Part):
 
     decisions: how often a class was chosen, and `same_argmax` how often it was the same one;
         None for one an image, a segmenter chooses at every pixel.
+    max_value_difference: of a model that measures, as a share of the value; it chooses nothing and
+        has no probabilities, so that the three others are None.
     """
 
     images: Annotated[int, Field(ge=1)]
     decisions: Annotated[int, Field(ge=1)] | None = None
     batch_sizes: tuple[int, ...]
-    same_argmax: Annotated[int, Field(ge=0)]
-    max_probability_difference: Annotated[float, Field(ge=0)]
+    same_argmax: Annotated[int, Field(ge=0)] | None = None
+    max_probability_difference: Annotated[float, Field(ge=0)] | None = None
+    max_value_difference: Annotated[float, Field(ge=0)] | None = None
 
 
 class Original(Part):
@@ -192,7 +200,9 @@ class Provenance(Part):
 class Manifest(Part):
     """Everything that a server and its users may rely on for one model version.
 
+    labels: the classes, or the quantities that are measured.
     colors: (red, green, blue) of each class in the pictures of a segmenter; none for others.
+    units: of each quantity that is measured; none for models with classes.
     """
 
     schema_version: Literal[1] = 1
@@ -204,6 +214,7 @@ class Manifest(Part):
     graphs: Annotated[tuple[Graph, ...], Field(min_length=1)]
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
     colors: tuple[Color, ...] = ()
+    units: tuple[str, ...] = ()
     golden: Golden
     metrics: tuple[Metric, ...] = ()
     parity: Parity | None = None
@@ -277,6 +288,17 @@ def _check_audio_segmenter(manifest: Manifest) -> None:
         raise ValueError("a segmenter of sounds keeps its windows in place: tail must be 'zeros'")
 
 
+def _check_audio_regressor(manifest: Manifest) -> None:
+    audio_spec(manifest)
+    values = manifest.graph.output_of_role("values")
+    if values is None or values.dtype != "float32":
+        raise ValueError("a model that measures needs a float32 output with the role 'values'")
+    if len(values.shape) != 2 or values.shape[1] != len(manifest.labels):
+        raise _labels_differ(manifest.labels, values)
+    if len(manifest.units) != len(manifest.labels):
+        raise ValueError(f"{len(manifest.units)} units for {len(manifest.labels)} labels")
+
+
 def _check_image_segmenter(manifest: Manifest) -> None:
     mask = manifest.graph.output_of_role("mask")
     probabilities = manifest.graph.output_of_role("probabilities")
@@ -299,6 +321,7 @@ _CHECKS: dict[Task, Callable[[Manifest], None]] = {
     "image-segmentation": _check_image_segmenter,
     "audio-classification": _check_audio_classifier,
     "audio-segmentation": _check_audio_segmenter,
+    "audio-regression": _check_audio_regressor,
 }
 
 

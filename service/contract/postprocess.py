@@ -39,6 +39,20 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return probabilities
 
 
+def median_over_windows(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the values (K,) of a whole sound from its windows' (N, K), each for itself.
+
+    The median, since one window that is wrong by an octave must not move the rest; of an even
+    number the lower of the two in the middle, since what lies between two answers may be none at
+    all. Leave out windows that are not `audible`; one must be left.
+
+    >>> median_over_windows(np.array([[80.0], [160.0], [81.0], [161.0]])).tolist()
+    [81.0]
+    """
+    median: NDArray[np.floating] = np.sort(values, axis=0)[(len(values) - 1) // 2]
+    return median
+
+
 def mean_over_windows(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the probabilities (classes,) of a whole sound from its windows' logits (N, classes).
 

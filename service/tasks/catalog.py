@@ -23,12 +23,13 @@ from service.tasks.reasons.explain import Reasons
 from service.tasks.segment import Question, Segmented, Segmenter
 
 Labels = tuple[str, str, str]  # name, version, execution provider
-Verb = Literal["classify", "segment"]
+Verb = Literal["classify", "segment", "measure"]
 _VERBS: dict[Task, Verb] = {
     "image-classification": "classify",
     "image-segmentation": "segment",
     "audio-classification": "classify",
     "audio-segmentation": "segment",
+    "audio-regression": "measure",
 }
 # Why a version is not loaded, where somebody asked for that.
 BY_HAND = "was unloaded by hand"
@@ -49,7 +50,7 @@ class Segmenting(NamedTuple):
 
 
 class Listening(NamedTuple):
-    """A listener, whether it classifies sounds or segments them, and its queue of sounds."""
+    """A listener, whether it classifies, segments or measures sounds, and its queue of them."""
 
     task: Listener
     queue: Batcher[Recording, Heard]
@@ -83,6 +84,11 @@ class ServedModel:
         """Where pictures or sounds wait for this version."""
         return self.answering.queue
 
+    @property
+    def verb(self) -> Verb:
+        """What it does with what it is sent."""
+        return _VERBS[self.manifest.task]
+
     def classifying(self) -> Classifying:
         """Return its part as a classifier of pictures; raises WrongTask."""
         if isinstance(self.answering, Classifying):
@@ -102,9 +108,15 @@ class ServedModel:
 
     def listening(self, verb: Verb) -> Listening:
         """Return its part as a listener that does what the verb says; raises WrongTask."""
-        if isinstance(self.answering, Listening) and _VERBS[self.manifest.task] == verb:
+        if isinstance(self.answering, Listening) and self.verb == verb:
             return self.answering
         raise self._wrong_task(verb)
+
+    def check_has_classes(self, asked: str) -> None:
+        """Raise WrongTask if it answers with numbers, of which `asked` makes nothing."""
+        if self.verb == "measure":
+            name, task = self.manifest.name, self.manifest.task
+            raise WrongTask(f"The model {name!r} does {task}: {asked} is for models with classes.")
 
     def _wrong_task(self, asked: Verb) -> WrongTask:
         name, task = self.manifest.name, self.manifest.task

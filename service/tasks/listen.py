@@ -52,6 +52,12 @@ class Heard:
     outputs: Outputs
     decode_s: float = 0.0
 
+    def times_s(self, spec: AudioPreprocessing) -> NDArray[np.float64]:
+        """Return where each window begins and ends, or the sound within it, (windows, 2)."""
+        ends = np.minimum(self.starts + spec.window_samples, self.samples)
+        times: NDArray[np.float64] = np.stack([self.starts, ends], axis=1) / spec.sample_rate_hz
+        return times
+
 
 class _Prepared(NamedTuple):
     """A sound with its waveform, or with none if that is decoded while it runs."""

@@ -9,6 +9,7 @@ from service.contract.errors import InvalidAudio
 from service.contract.postprocess import mean_over_windows, softmax
 from service.contract.specs import AudioPreprocessing
 from service.tasks.listen import Heard
+from service.tasks.stretches import runs_of
 
 Probabilities = NDArray[np.float64]
 
@@ -37,9 +38,8 @@ class Verdict:
         """Raises: InvalidAudio if every window is silent."""
         if not heard.given.any():
             raise InvalidAudio("The sound is silent throughout: there is nothing to classify.")
-        ends = np.minimum(heard.starts + spec.window_samples, heard.samples)
         self.duration_s = heard.samples / spec.sample_rate_hz
-        self.times_s = np.stack([heard.starts, ends], axis=1) / spec.sample_rate_hz
+        self.times_s = heard.times_s(spec)
         self.silent = ~heard.given
         self._logits = np.zeros((len(heard.starts), heard.outputs.shape[1]))
         self._logits[heard.given] = heard.outputs
@@ -50,19 +50,11 @@ class Verdict:
         return mean_over_windows(self._logits[~self.silent])
 
     def stretches(self) -> list[Stretch]:
-        """Return neighbouring windows of one likeliest class as one; they cover all of the sound.
-
-        Between two that overlap, the border is in the middle of what they share.
-        """
-        likeliest = np.where(self.silent, -1, self.probabilities.argmax(axis=1))
-        edges = [0, *(np.flatnonzero(np.diff(likeliest)) + 1).tolist(), len(likeliest)]
-        inner = [float(self.times_s[i - 1, 1] + self.times_s[i, 0]) / 2 for i in edges[1:-1]]
-        borders = [0.0, *inner, self.duration_s]
+        """Return neighbouring windows of one likeliest class as one; they cover the sound."""
+        likeliest = np.where(self.silent, -1, self.probabilities.argmax(axis=1)).tolist()
         return [
-            Stretch(start_s, end_s, self._mean(first, end))
-            for start_s, end_s, first, end in zip(
-                borders, borders[1:], edges, edges[1:], strict=False
-            )
+            Stretch(run.start_s, run.end_s, self._mean(run.first, run.end))
+            for run in runs_of(likeliest, self.times_s, self.duration_s)
         ]
 
     def _mean(self, first: int, end: int) -> Probabilities | None:

@@ -86,6 +86,7 @@ def test_openapi_covers_every_route(client: Client) -> None:
         "/v1/classify",
         "/v1/models/{name}/segment",
         "/v1/segment",
+        "/v1/models/{name}/measure",
         "/v1/models/{name}/layers",
         "/v1/models/{name}/feature-maps",
         "/v1/models/{name}/stability",

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.api.real_server import start, stop
-from tests.tiny_models import write_listener, write_model, write_segmenter, write_spans
+from tests.tiny_models import (
+    write_listener,
+    write_measurer,
+    write_model,
+    write_segmenter,
+    write_spans,
+)
 
 HERE = Path(__file__).parent
 KEY = "a-key-for-the-admin-of-this-test"
@@ -20,7 +26,7 @@ KEY = "a-key-for-the-admin-of-this-test"
         ("schemathesis.toml", ".", 1000),
         (
             "schemathesis_sounds.toml",
-            "/v1/models/{name}/(classify|segment|feature-maps|explain|layers)",
+            "/v1/models/{name}/(classify|segment|measure|feature-maps|explain|layers)",
             200,
         ),
     ],
@@ -32,7 +38,7 @@ def test_every_answer_is_one_that_the_document_promises(
 
     What takes pictures or sounds by the model's name is asked both ways.
     """
-    for write in (write_model, write_segmenter, write_listener, write_spans):
+    for write in (write_model, write_segmenter, write_listener, write_spans, write_measurer):
         write(tmp_path / "models")
     monkeypatch.setenv("CONVSCOPE_ADMIN_KEYS", KEY)
     server = start(tmp_path / "models")

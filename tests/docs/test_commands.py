@@ -13,6 +13,7 @@ import onnx
 import pytest
 import torch
 
+from tests.training.beat_folders import write_beats
 from tests.training.folders import write_colors
 from tests.training.scene_folders import write_boxes
 from tests.training.sound_folders import write_tones
@@ -60,6 +61,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_colors(folder / "my_photos", each=20)
     write_boxes(folder / "my_scenes")
     write_tones(folder / "my_sounds")
+    write_beats(folder / "my_loops")
     shutil.copy(LIGHT_NET, folder / "my_net.onnx")
     (folder / "labels.txt").write_text("".join(f"thing {index}\n" for index in range(1000)))
     return folder
@@ -114,7 +116,11 @@ def test_command_without_a_server_works(clone: Path, command: str) -> None:
     done = run(clone, shlex.split(command))
 
     if "predict" in command:
-        expected = {"seven.flac": "seven.flac: 7", "digits.flac": "silence"}
+        expected = {
+            "seven.flac": "seven.flac: 7",
+            "digits.flac": "silence",
+            "beat.flac": "tempo 158 BPM",
+        }
         if "my_net" in command:
             expected = {"cat.jpg": "cat.jpg: thing 0 0.1%"}
         assert expected.get(Path(shlex.split(command)[2]).name, "cat") in done.stdout

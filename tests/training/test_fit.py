@@ -122,6 +122,18 @@ def test_two_trainings_never_share_a_run_folder(tmp_path: Path, colors: Path) ->
     assert not (tmp_path / "run" / "run.json").exists()
 
 
+def test_recipe_may_keep_the_last_checkpoint(tmp_path: Path, colors: Path) -> None:
+    """With keep = "last" the validation split is told of, but chooses nothing."""
+    text = RECIPE.replace("epochs = 4", 'epochs = 4\nkeep = "last"')
+    run = RunFolder(tmp_path / "run")
+    fit(run, text, parse_recipe(text, "test"), str(colors), 0, None)
+
+    assert len(rows(run)) == 4
+    assert "validation_loss" in rows(run)[0]
+    assert run.best == run.last
+    assert [file.name for file in run.checkpoints.iterdir()] == ["last.ckpt"]
+
+
 def test_finished_run_is_left_alone(tmp_path: Path, colors: Path) -> None:
     """Repeating the command trains no further, not even after an early stop."""
     text = RECIPE.replace("epochs = 4", "epochs = 40").replace("patience = 10", "patience = 1")

@@ -49,12 +49,8 @@ class SoundBatches(EpochBatches):
         self.classes = classes
 
     def _batch(self, indices: Tensor, _mirrored: Tensor, generator: torch.Generator) -> Batch:
-        recipe, data = self.recipe.augment, self.recipe.data
-        cut = [
-            random_window(self.images[int(i)], data.window_samples, recipe, data.tail, generator)
-            for i in indices
-        ]
-        waveforms = change_sounds(torch.stack(cut), recipe, generator)
+        recipe = self.recipe.augment
+        waveforms = self._windows(indices, generator)
         targets = functional.one_hot(self.targets[indices], self.classes).float()
         if recipe.mixup:
             weight, partners = mix_up(recipe.mixup, len(indices), generator)
@@ -63,12 +59,32 @@ class SoundBatches(EpochBatches):
             targets = targets * share + targets[partners] * (1 - share)
         return waveforms, targets
 
+    def _windows(self, indices: Tensor, generator: torch.Generator) -> Tensor:
+        """Return a random window of each of these sounds, changed at random."""
+        recipe, data = self.recipe.augment, self.recipe.data
+        cut = [
+            random_window(self.images[int(i)], data.window_samples, recipe, data.tail, generator)
+            for i in indices
+        ]
+        return change_sounds(torch.stack(cut), recipe, generator)
+
+
+class MeasuredBatches(SoundBatches):
+    """Random windows of the sounds of one epoch with what is to be measured in them.
+
+    targets: (N,) float32.
+    Yields ((B, window_samples) float32, (B,) float32).
+    """
+
+    def _batch(self, indices: Tensor, _mirrored: Tensor, generator: torch.Generator) -> Batch:
+        return self._windows(indices, generator), self.targets[indices]
+
 
 class HeldOutSounds:
     """Whole sounds in order, cut into windows as they are served.
 
-    Yields ((W, window_samples) float32, (W, 2) int64): of each window, its sound's number within
-    the batch and its sound's label.
+    Yields ((W, window_samples) float32, (W, 2)): of each window, its sound's number within the
+    batch and its sound's label, in the type of the labels.
     """
 
     def __init__(
@@ -90,4 +106,4 @@ class HeldOutSounds:
             windows = [torch.from_numpy(windows_of(self.waveforms[i], self.spec)[1]) for i in some]
             owners = torch.repeat_interleave(torch.tensor([len(part) for part in windows]))
             labels = self.labels[start : some.stop][owners]
-            yield torch.cat(windows), torch.stack([owners, labels], dim=1)
+            yield torch.cat(windows), torch.stack([owners.to(labels.dtype), labels], dim=1)

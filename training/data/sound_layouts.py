@@ -1,7 +1,7 @@
 """Reads data sets of sounds in the layouts that people have: folders, and folders with a table."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def load_sounds(path: Path) -> SoundTable:
     if not path.is_dir():
         raise InvalidData(f"{path}: there is no such folder")
     if (path / TABLE_NAME).is_file():
-        return _load_table(path)
+        return _table(path, *read_table(path))
     if (path / "train").is_dir():
         roots = {name: path / name for name in SPLIT_FOLDERS if (path / name).is_dir()}
         files = {name: _sounds_below(root) for name, root in roots.items()}
@@ -63,7 +63,11 @@ def _sounds_below(folder: Path) -> list[Path]:
     )
 
 
-def _load_table(path: Path) -> SoundTable:
+def read_table(path: Path) -> tuple[list[Path], dict[str, list[str]]]:
+    """Return the files that the table in the folder names, and its other columns by their heads.
+
+    Raises: InvalidData if it is broken or names none.
+    """
     try:
         with (path / TABLE_NAME).open(newline="", encoding="utf-8") as stream:
             rows = [row for row in csv.DictReader(stream) if row.get("split") != EXCLUDED]
@@ -74,7 +78,19 @@ def _load_table(path: Path) -> SoundTable:
     if any(None in row or None in row.values() for row in rows):
         raise InvalidData(f"{path / TABLE_NAME}: its rows have different lengths")
     columns = {name: [row[name] for row in rows] for name in rows[0] if name != "file"}
-    return _table(path, [path / row["file"] for row in rows], columns)
+    return [path / row["file"] for row in rows], columns
+
+
+def reader_of(files: Sequence[Path]) -> Callable[[int, int], Waveform]:
+    """Return what decodes file i at a rate in hertz; it raises InvalidData if it cannot."""
+
+    def read(i: int, sample_rate_hz: int) -> Waveform:
+        try:
+            return decode_sound(files[i].read_bytes(), sample_rate_hz, LIMITS)
+        except (InputError, OSError) as error:
+            raise InvalidData(f"{files[i]}: {error}") from error
+
+    return read
 
 
 def _table(path: Path, files: list[Path], columns: Mapping[str, Sequence[str]]) -> SoundTable:
@@ -90,12 +106,5 @@ def _table(path: Path, files: list[Path], columns: Mapping[str, Sequence[str]]) 
     labels = np.array([classes.index(file.parent.name) for file in files], np.int64)
     names = [file.relative_to(path).as_posix() for file in files]
     groups = next((columns[name] for name in columns if name.endswith("group")), None)
-
-    def read(i: int, sample_rate_hz: int) -> Waveform:
-        try:
-            return decode_sound(files[i].read_bytes(), sample_rate_hz, LIMITS)
-        except (InputError, OSError) as error:
-            raise InvalidData(f"{files[i]}: {error}") from error
-
-    sounds = Sounds(read, labels, names, groups)
+    sounds = Sounds(reader_of(files), labels, names, groups)
     return SoundTable(path.resolve().name, tuple(classes), sounds, columns)

@@ -18,14 +18,14 @@ class Sounds:
     """Labelled sounds that are decoded when asked for.
 
     read: decodes sound i at a rate in hertz to a mono waveform, as `decode_sound` does.
-    labels: (N,) int64 class indices.
+    labels: (N,) int64 class indices, or float64 values of what is to be measured.
     names: what sound i is called inside the data set.
     groups: what sound i has in common with others that a model must not be tested on once it
         has heard one of them, such as the artist; None where nothing is known of that.
     """
 
     read: Callable[[int, int], Waveform]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | NDArray[np.float64]
     names: Sequence[str]
     groups: Sequence[str] | None = None
 

@@ -11,6 +11,7 @@ from training.nets.lenet import LeNet5
 from training.nets.resnet import ResNet, WhitenedResNet
 from training.nets.silence import SilenceNet
 from training.nets.spectrogram import SpectrogramNet
+from training.nets.tempogram import TempogramNet
 from training.nets.unet import UNet
 from training.nets.vgg import VGG
 from training.nets.waveform import WaveformNet
@@ -69,5 +70,6 @@ NETS_OF_TASK: dict[str, dict[str, Callable[..., nn.Module]]] = {
     "image-segmentation": {"unet": _unet},
     "audio-classification": {"spectrogram": SpectrogramNet, "waveform": WaveformNet},
     "audio-segmentation": {"silence": SilenceNet},
+    "audio-regression": {"tempogram": TempogramNet},
 }
 NETS = {kind: net for nets in NETS_OF_TASK.values() for kind, net in nets.items()}

@@ -51,7 +51,7 @@ class Comparison:
 def two_models(catalog: Catalog, names: Sequence[str]) -> tuple[ServedModel, ServedModel]:
     """Return the models that are called NAME or NAME@VERSION; they must be of one task.
 
-    Raises: InvalidParameter; UnknownModel; UnknownVersion; ModelNotReady.
+    Raises: InvalidParameter; UnknownModel; UnknownVersion; ModelNotReady; WrongTask.
     """
     if len(names) != 2:
         raise InvalidParameter(
@@ -65,6 +65,7 @@ def two_models(catalog: Catalog, names: Sequence[str]) -> tuple[ServedModel, Ser
             f"Models of one task are compared, but {names[0]!r} does {tasks[0]} and "
             f"{names[1]!r} {tasks[1]}."
         )
+    one.check_has_classes("compare")
     return one, other
 
 
