@@ -108,6 +108,17 @@ def test_spans_of_a_sound_have_their_seconds(bench: Bench) -> None:
         assert abs(right["x"] + right["width"] - frame["x"] - frame["width"]) < 1
 
 
+def test_number_of_a_sound_has_its_unit(bench: Bench) -> None:
+    """A net that measures has its number with the unit; views that are of classes are hidden."""
+    sound = (SAMPLES / "beat.flac").read_bytes()
+    answer = httpx.post(f"{bench.url}/v1/models/tempo/measure", content=sound).json()
+    with bench.open("#sample=beat.flac&view=explain") as page:
+        settled(page, "answer")
+        expect(page.locator(".value")).to_contain_text(f"{answer['values'][0]['value']:.4g} BPM")
+        expect(page.locator("button.span")).to_have_count(len(answer["segments"]))
+        expect(page.get_by_role("tab")).to_have_text(["Answer", "Layers", "Kernels"])
+
+
 def test_picture_is_shown_upright(bench: Bench) -> None:
     """A photograph that is stored lying is shown standing, as the model gets it."""
     picture = Image.new("RGB", (3000, 1000), "red")

@@ -4,9 +4,9 @@ import { actions, fileName } from "./actions.js";
 import { h, announce } from "./dom.js";
 import { bars } from "./bars.js";
 import { latency } from "./latency.js";
-import { percent } from "./format.js";
+import { figure, percent } from "./format.js";
 import { legend, soundLegend } from "./legend.js";
-import { heard, windows } from "./heard.js";
+import { heard, measured, windows } from "./heard.js";
 import { recall } from "./server.js";
 import { takes } from "./models.js";
 
@@ -39,12 +39,12 @@ async function refresh(body, store, stage, signal) {
 
 /** Return what to ask the model of the file at hand. */
 export function questionFor({ given, ready, version }) {
-  const segments = ready.task.endsWith("segmentation");
-  const path = `v1/models/${ready.name}/${segments ? "segment" : "classify"}`;
+  const kind = ready.task.split("-")[1];
+  const verb = { segmentation: "segment", regression: "measure" }[kind] ?? "classify";
   const form = { "image-segmentation": { format: "png" } }[ready.task] ?? {};
-  const parameters = segments ? form : { top_k: Math.min(ready.labels.length, MOST) };
+  const parameters = verb === "classify" ? { top_k: Math.min(ready.labels.length, MOST) } : form;
   return {
-    path,
+    path: `v1/models/${ready.name}/${verb}`,
     parameters: { ...parameters, version },
     body: given.blob,
     accept: "application/json",
@@ -56,6 +56,7 @@ const SHOWN = {
   "image-segmentation": pixels,
   "audio-classification": sounds,
   "audio-segmentation": spans,
+  "audio-regression": numbers,
 };
 
 function classes({ predictions }) {
@@ -85,6 +86,22 @@ async function sounds(data, store, stage, signal) {
 async function spans(data, store, stage, signal) {
   announce(data.classes.map((one) => `${one.label} ${percent(one.share)}`).join(", "));
   return h("div", { class: "stack" }, soundLegend(data, stage.shown), await heard(store, signal));
+}
+
+async function numbers(data, store, stage, signal) {
+  announce(
+    data.values.map(({ name, value, unit }) => `${name} ${figure(value)} ${unit}`).join(", "),
+  );
+  const values = data.values.map(({ name, value, unit }) =>
+    h("div", { class: "value" }, h("span", {}, name), h("strong", {}, figure(value)), ` ${unit}`),
+  );
+  return h(
+    "div",
+    { class: "stack" },
+    h("div", { class: "values" }, values),
+    measured(data, store, stage.shown),
+    await heard(store, signal),
+  );
 }
 
 function invitation(ready, given) {

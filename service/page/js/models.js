@@ -9,7 +9,11 @@ const GROUPS = {
   "image-segmentation": "Name every pixel",
   "audio-classification": "Name a sound",
   "audio-segmentation": "Name every moment",
+  "audio-regression": "Measure a sound",
 };
+
+/** Return whether a version names classes; others tell numbers. */
+export const hasClasses = (ready) => !ready.task.endsWith("regression");
 
 /** Return the kind of file that a version takes: image or sound. */
 export const takes = (ready) => (ready.preprocessing.kind === "audio" ? "sound" : "image");
@@ -140,7 +144,7 @@ function describe(ready) {
         .map((size) => size ?? "any")
         .join(" × "),
     ],
-    ["Classes", count(ready.labels.length)],
+    hasClasses(ready) && ["Classes", count(ready.labels.length)],
     ["Memory", `${(ready.memory_bytes / 1e6).toFixed(1)} MB`],
     metric && [
       metric.name,
