@@ -145,3 +145,15 @@ def test_answer_can_be_saved(bench: Bench) -> None:
         saved = download.value
         assert saved.suggested_filename == "temple-street.overlay.png"
         assert saved.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_number_is_shown_with_its_unit(bench: Bench) -> None:
+    """A model that measures tells its quantity over the sound, and in each of its windows."""
+    beat = (SAMPLES / "beat.flac").read_bytes()
+    answer = httpx.post(f"{bench.url}/v1/models/tempo/measure", content=beat).json()
+    value = answer["values"][0]["value"]
+
+    with bench.open("#sample=beat.flac") as page:
+        expect(page.locator("#model")).to_have_value("tempo")
+        expect(page.locator(".measured dd")).to_have_text(f"{value:.4g} BPM")
+        expect(page.locator("#live")).to_contain_text("BPM")

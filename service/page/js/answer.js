@@ -4,7 +4,7 @@ import { actions, fileName } from "./actions.js";
 import { h, announce } from "./dom.js";
 import { bars } from "./bars.js";
 import { latency } from "./latency.js";
-import { percent } from "./format.js";
+import { measured, percent } from "./format.js";
 import { legend, soundLegend } from "./legend.js";
 import { heard, windows } from "./heard.js";
 import { recall } from "./server.js";
@@ -39,23 +39,24 @@ async function refresh(body, store, stage, signal) {
 
 /** Return what to ask the model of the file at hand. */
 export function questionFor({ given, ready, version }) {
-  const segments = ready.task.endsWith("segmentation");
-  const path = `v1/models/${ready.name}/${segments ? "segment" : "classify"}`;
+  const verb = VERBS[ready.task.split("-")[1]];
   const form = { "image-segmentation": { format: "png" } }[ready.task] ?? {};
-  const parameters = segments ? form : { top_k: Math.min(ready.labels.length, MOST) };
+  const choosing = verb === "classify" ? { top_k: Math.min(ready.labels.length, MOST) } : form;
   return {
-    path,
-    parameters: { ...parameters, version },
+    path: `v1/models/${ready.name}/${verb}`,
+    parameters: { ...choosing, version },
     body: given.blob,
     accept: "application/json",
   };
 }
 
+const VERBS = { classification: "classify", segmentation: "segment", regression: "measure" };
 const SHOWN = {
   "image-classification": classes,
   "image-segmentation": pixels,
   "audio-classification": sounds,
   "audio-segmentation": spans,
+  "audio-regression": values,
 };
 
 function classes({ predictions }) {
@@ -77,6 +78,21 @@ async function sounds(data, store, stage, signal) {
     "div",
     { class: "stack" },
     bars(data.predictions),
+    windows(data, store, stage.shown),
+    await heard(store, signal),
+  );
+}
+
+async function values(data, store, stage, signal) {
+  announce(data.values.map(measured).join(", ") || "silent throughout");
+  return h(
+    "div",
+    { class: "stack" },
+    h(
+      "dl",
+      { class: "measured" },
+      data.values.map((one) => h("div", {}, h("dt", {}, one.name), h("dd", {}, measured(one)))),
+    ),
     windows(data, store, stage.shown),
     await heard(store, signal),
   );

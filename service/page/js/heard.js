@@ -1,7 +1,7 @@
 // What a net that listens says of every window, and the picture that it makes of one.
 
 import { h } from "./dom.js";
-import { percent, seconds } from "./format.js";
+import { measured, percent, seconds } from "./format.js";
 import { spanColor } from "./legend.js";
 import { picture, scroller, table } from "./parts.js";
 import { layersOf } from "./table.js";
@@ -10,8 +10,11 @@ import { recall } from "./server.js";
 /** Lay the windows over the sound and return them as a table; one can be picked. */
 export function windows({ segments, duration_s }, store, recording) {
   const start = store.get("start") ?? 0;
-  const said = (one) => (one.silent ? "silent" : one.predictions[0].label);
-  const index = (one) => (one.silent ? 1 : one.predictions[0].class_index + 2);
+  const said = (one) => {
+    if (one.silent) return "silent";
+    return one.values ? one.values.map(measured).join(", ") : one.predictions[0].label;
+  };
+  const index = (one) => (one.predictions?.length ? one.predictions[0].class_index + 2 : 1);
   const spans = segments.map((one, i) => ({
     ...one,
     label: said(one),
@@ -26,16 +29,18 @@ export function windows({ segments, duration_s }, store, recording) {
     segments.length > 1 ? (segments.find((one) => one.start_s === start) ?? segments[0]) : null,
   );
   if (segments.length < 2) return null;
+  const sure = (one) => (one.predictions?.length ? percent(one.predictions[0].probability) : "");
   const rows = segments.map((one) => [
     `${seconds(one.start_s)} to ${seconds(one.end_s)}`,
     said(one),
-    one.silent ? "" : percent(one.predictions[0].probability),
+    ...(one.values ? [] : [sure(one)]),
   ]);
+  const heads = segments[0].values ? ["window", "value"] : ["window", "class", "probability"];
   return h(
     "details",
     {},
     h("summary", {}, `${segments.length} windows`),
-    table("Windows", ["window", "class", "probability"], rows),
+    table("Windows", heads, rows),
   );
 }
 

@@ -9,6 +9,7 @@ const GROUPS = {
   "image-segmentation": "Name every pixel",
   "audio-classification": "Name a sound",
   "audio-segmentation": "Name every moment",
+  "audio-regression": "Measure a sound",
 };
 
 /** Return the kind of file that a version takes: image or sound. */
@@ -140,7 +141,9 @@ function describe(ready) {
         .map((size) => size ?? "any")
         .join(" × "),
     ],
-    ["Classes", count(ready.labels.length)],
+    ready.units.length
+      ? ["Measures", ready.labels.join(", ")]
+      : ["Classes", count(ready.labels.length)],
     ["Memory", `${(ready.memory_bytes / 1e6).toFixed(1)} MB`],
     metric && [
       metric.name,
