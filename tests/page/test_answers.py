@@ -74,7 +74,7 @@ def test_segmenter_colours_the_picture(bench: Bench) -> None:
         )
         assert abs(covered - classes[0]["share"]) < 0.001
 
-        page.locator("#mask-opacity").fill("0")
+        page.get_by_label("Opacity of the mask").fill("0")
         expect(page.locator(".cover")).to_have_css("opacity", "0")
 
 
