@@ -108,15 +108,15 @@ def test_spans_of_a_sound_have_their_seconds(bench: Bench) -> None:
         assert abs(right["x"] + right["width"] - frame["x"] - frame["width"]) < 1
 
 
-def test_number_of_a_sound_has_its_unit(bench: Bench) -> None:
-    """A net that measures has its number with the unit; views that are of classes are hidden."""
-    sound = (SAMPLES / "beat.flac").read_bytes()
-    answer = httpx.post(f"{bench.url}/v1/models/tempo/measure", content=sound).json()
+def test_views_of_classes_are_not_offered_for_numbers(bench: Bench) -> None:
+    """A net that measures has no reasons; an address that asks for them shows its answer."""
     with bench.open("#sample=beat.flac&view=explain") as page:
         settled(page, "answer")
-        expect(page.locator(".value")).to_contain_text(f"{answer['values'][0]['value']:.4g} BPM")
-        expect(page.locator("button.span")).to_have_count(len(answer["segments"]))
-        expect(page.get_by_role("tab")).to_have_text(["Answer", "Layers", "Kernels"])
+        expect(page.locator("button.span")).to_have_count(2)
+        shown = page.locator("[role=tab]:not([hidden])")
+        expect(shown).to_have_text(["Answer", "Layers", "Kernels"])
+        page.locator("#model").select_option("spoken_digits")
+        expect(shown).to_have_count(6)
 
 
 def test_picture_is_shown_upright(bench: Bench) -> None:
@@ -156,3 +156,15 @@ def test_answer_can_be_saved(bench: Bench) -> None:
         saved = download.value
         assert saved.suggested_filename == "temple-street.overlay.png"
         assert saved.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_number_is_shown_with_its_unit(bench: Bench) -> None:
+    """A model that measures tells its quantity over the sound, and in each of its windows."""
+    beat = (SAMPLES / "beat.flac").read_bytes()
+    answer = httpx.post(f"{bench.url}/v1/models/tempo/measure", content=beat).json()
+    value = answer["values"][0]["value"]
+
+    with bench.open("#sample=beat.flac") as page:
+        expect(page.locator("#model")).to_have_value("tempo")
+        expect(page.locator(".measured dd")).to_have_text(f"{value:.4g} BPM")
+        expect(page.locator("#live")).to_contain_text("BPM")

@@ -4,9 +4,9 @@ import { actions, fileName } from "./actions.js";
 import { h, announce } from "./dom.js";
 import { bars } from "./bars.js";
 import { latency } from "./latency.js";
-import { figure, percent } from "./format.js";
+import { measured, percent } from "./format.js";
 import { legend, soundLegend } from "./legend.js";
-import { heard, measured, windows } from "./heard.js";
+import { heard, windows } from "./heard.js";
 import { recall } from "./server.js";
 import { takes } from "./models.js";
 
@@ -39,24 +39,24 @@ async function refresh(body, store, stage, signal) {
 
 /** Return what to ask the model of the file at hand. */
 export function questionFor({ given, ready, version }) {
-  const kind = ready.task.split("-")[1];
-  const verb = { segmentation: "segment", regression: "measure" }[kind] ?? "classify";
+  const verb = VERBS[ready.task.split("-")[1]];
   const form = { "image-segmentation": { format: "png" } }[ready.task] ?? {};
-  const parameters = verb === "classify" ? { top_k: Math.min(ready.labels.length, MOST) } : form;
+  const choosing = verb === "classify" ? { top_k: Math.min(ready.labels.length, MOST) } : form;
   return {
     path: `v1/models/${ready.name}/${verb}`,
-    parameters: { ...parameters, version },
+    parameters: { ...choosing, version },
     body: given.blob,
     accept: "application/json",
   };
 }
 
+const VERBS = { classification: "classify", segmentation: "segment", regression: "measure" };
 const SHOWN = {
   "image-classification": classes,
   "image-segmentation": pixels,
   "audio-classification": sounds,
   "audio-segmentation": spans,
-  "audio-regression": numbers,
+  "audio-regression": values,
 };
 
 function classes({ predictions }) {
@@ -83,25 +83,24 @@ async function sounds(data, store, stage, signal) {
   );
 }
 
-async function spans(data, store, stage, signal) {
-  announce(data.classes.map((one) => `${one.label} ${percent(one.share)}`).join(", "));
-  return h("div", { class: "stack" }, soundLegend(data, stage.shown), await heard(store, signal));
-}
-
-async function numbers(data, store, stage, signal) {
-  announce(
-    data.values.map(({ name, value, unit }) => `${name} ${figure(value)} ${unit}`).join(", "),
-  );
-  const values = data.values.map(({ name, value, unit }) =>
-    h("div", { class: "value" }, h("span", {}, name), h("strong", {}, figure(value)), ` ${unit}`),
-  );
+async function values(data, store, stage, signal) {
+  announce(data.values.map(measured).join(", ") || "silent throughout");
   return h(
     "div",
     { class: "stack" },
-    h("div", { class: "values" }, values),
-    measured(data, store, stage.shown),
+    h(
+      "dl",
+      { class: "measured" },
+      data.values.map((one) => h("div", {}, h("dt", {}, one.name), h("dd", {}, measured(one)))),
+    ),
+    windows(data, store, stage.shown),
     await heard(store, signal),
   );
+}
+
+async function spans(data, store, stage, signal) {
+  announce(data.classes.map((one) => `${one.label} ${percent(one.share)}`).join(", "));
+  return h("div", { class: "stack" }, soundLegend(data, stage.shown), await heard(store, signal));
 }
 
 function invitation(ready, given) {

@@ -32,4 +32,7 @@ export function figure(value) {
   return size >= 1e5 || size < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
 }
 
+/** A quantity with its unit: 157.6 BPM. */
+export const measured = ({ value, unit }) => `${figure(value)} ${unit}`;
+
 export const volume = (shape) => shape.join(" × ");

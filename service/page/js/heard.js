@@ -1,55 +1,47 @@
 // What a net that listens says of every window, and the picture that it makes of one.
 
 import { h } from "./dom.js";
-import { figure, percent, seconds } from "./format.js";
+import { measured, percent, seconds } from "./format.js";
 import { spanColor } from "./legend.js";
 import { picture, scroller, table } from "./parts.js";
 import { layersOf } from "./table.js";
 import { recall } from "./server.js";
 
 /** Lay the windows over the sound and return them as a table; one can be picked. */
-export function windows(data, store, recording) {
-  const best = (one) => one.predictions[0];
-  return pickable(data, store, recording, {
-    said: (one) => best(one).label,
-    index: (one) => best(one).class_index + 2,
-    names: ["window", "class", "probability"],
-    cells: (one) => [best(one).label, percent(best(one).probability)],
-  });
-}
-
-/** As `windows`, of a net that tells numbers. */
-export function measured(data, store, recording) {
-  return pickable(data, store, recording, {
-    said: ({ values }) => figure(values[0].value),
-    index: () => 0,
-    names: ["window", ...data.values.map(({ name, unit }) => `${name} in ${unit}`)],
-    cells: ({ values }) => values.map(({ value }) => figure(value)),
-  });
-}
-
-function pickable({ segments, duration_s }, store, recording, { said, index, names, cells }) {
+export function windows({ segments, duration_s }, store, recording) {
   const start = store.get("start") ?? 0;
+  const said = (one) => {
+    if (one.silent) return "silent";
+    return one.values ? one.values.map(measured).join(", ") : one.predictions[0].label;
+  };
+  const index = (one) => (one.predictions?.length ? one.predictions[0].class_index + 2 : 1);
   const spans = segments.map((one, i) => ({
     ...one,
-    label: one.silent ? "silent" : said(one),
-    color: spanColor(one.silent ? 1 : index(one)),
+    label: said(one),
+    color: spanColor(index(one)),
     current: one.start_s === start,
     // windows overlap: each is shown up to where the next begins
     end_s: segments[i + 1] ? Math.min(one.end_s, segments[i + 1].start_s) : one.end_s,
   }));
-  const several = segments.length > 1;
   const pick = (i) => store.set({ start: segments[i].start_s || null });
-  recording.span(spans, duration_s, several ? pick : null);
-  const current = segments.find((one) => one.start_s === start) ?? segments[0];
-  recording.mark(several ? current : null);
-  if (!several) return null;
+  recording.span(spans, duration_s, segments.length > 1 ? pick : null);
+  recording.mark(
+    segments.length > 1 ? (segments.find((one) => one.start_s === start) ?? segments[0]) : null,
+  );
+  if (segments.length < 2) return null;
+  const sure = (one) => (one.predictions?.length ? percent(one.predictions[0].probability) : "");
   const rows = segments.map((one) => [
     `${seconds(one.start_s)} to ${seconds(one.end_s)}`,
-    ...(one.silent ? ["silent", ...names.slice(2).map(() => "")] : cells(one)),
+    said(one),
+    ...(one.values ? [] : [sure(one)]),
   ]);
-  const summary = h("summary", {}, `${segments.length} windows`);
-  return h("details", {}, summary, table("Windows", names, rows));
+  const heads = segments[0].values ? ["window", "value"] : ["window", "class", "probability"];
+  return h(
+    "details",
+    {},
+    h("summary", {}, `${segments.length} windows`),
+    table("Windows", heads, rows),
+  );
 }
 
 /** Return the picture of the first layer that shows the sound as a spectrogram or an envelope. */

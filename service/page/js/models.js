@@ -13,7 +13,7 @@ const GROUPS = {
 };
 
 /** Return whether a version names classes; others tell numbers. */
-export const hasClasses = (ready) => !ready.task.endsWith("regression");
+export const hasClasses = (ready) => !ready.units.length;
 
 /** Return the kind of file that a version takes: image or sound. */
 export const takes = (ready) => (ready.preprocessing.kind === "audio" ? "sound" : "image");
@@ -144,7 +144,9 @@ function describe(ready) {
         .map((size) => size ?? "any")
         .join(" × "),
     ],
-    hasClasses(ready) && ["Classes", count(ready.labels.length)],
+    hasClasses(ready)
+      ? ["Classes", count(ready.labels.length)]
+      : ["Measures", ready.labels.join(", ")],
     ["Memory", `${(ready.memory_bytes / 1e6).toFixed(1)} MB`],
     metric && [
       metric.name,
