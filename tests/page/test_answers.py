@@ -39,6 +39,16 @@ def test_dropped_and_pasted_pictures_are_answered(bench: Bench) -> None:
         expect(page.locator(".bars li")).to_have_count(5)
 
 
+def test_file_that_comes_early_is_answered(bench: Bench) -> None:
+    """A file that is dropped while the page still loads is not lost."""
+    with bench.open(path="/docs") as page:
+        page.route("**/v1/models", lambda route: (page.wait_for_timeout(300), route.continue_()))
+        page.goto(f"{bench.url}/#model=cifar10", wait_until="commit")
+        page.locator("#stage").wait_for()
+        page.set_input_files("#file", SAMPLES / "cat.jpg")
+        expect(page.locator(".bars .name").first).to_have_text("cat")
+
+
 def test_sample_chooses_its_model(bench: Bench) -> None:
     """A sample goes to the model it is for, unless one was chosen that takes such files."""
     with bench.open() as page:

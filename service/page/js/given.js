@@ -16,6 +16,7 @@ export class Given {
   #stage;
   #models;
   #samples = [];
+  #early = null; // given before the models were known
 
   constructor(store, stage, models) {
     this.#store = store;
@@ -30,6 +31,8 @@ export class Given {
     this.#samples = await (await fetch(new URL("samples.json", HOME))).json();
     this.#listSamples();
     await this.#follow();
+    if (this.#early) this.#takeOwn(this.#early);
+    this.#early = null;
   }
 
   #listen() {
@@ -58,6 +61,10 @@ export class Given {
   }
 
   #takeOwn(blob) {
+    if (!this.#store.get("ready")) {
+      this.#early = blob;
+      return;
+    }
     const sound = blob.type.startsWith("audio/") || SOUNDS.test(blob.name ?? "");
     this.#store.set(PLACES);
     this.#take(
