@@ -157,7 +157,7 @@ def test_net_overfits_one_batch(kind: str, options: dict) -> None:
     net = build_net(kind, 4, 1, options)
     waveforms, labels = torch.randn(8, SAMPLES), torch.arange(8) % 4
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
-    for _ in range(60):
+    for _ in range(90):
         loss = functional.cross_entropy(net(waveforms), labels)
         optimizer.zero_grad()
         loss.backward()
