@@ -13,6 +13,7 @@ VIEWS = {
     "classes": "#sample=cat.jpg",
     "pixels": "#sample=temple.jpg",
     "windows": "#sample=digits.flac&model=spoken_digits",
+    "number": "#sample=beat.flac&model=tempo",
     "spans": "#sample=digits.flac&model=silence",
     "maps": "#sample=cat.jpg&view=layers&layer=group1/Add&channel=3&cell=5,6",
     "sequence": "#sample=digits.flac&model=silence&view=layers&layer=envelope/Conv&cell=200",

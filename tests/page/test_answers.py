@@ -108,6 +108,17 @@ def test_spans_of_a_sound_have_their_seconds(bench: Bench) -> None:
         assert abs(right["x"] + right["width"] - frame["x"] - frame["width"]) < 1
 
 
+def test_views_of_classes_are_not_offered_for_numbers(bench: Bench) -> None:
+    """A net that measures has no reasons; an address that asks for them shows its answer."""
+    with bench.open("#sample=beat.flac&view=explain") as page:
+        settled(page, "answer")
+        expect(page.locator("button.span")).to_have_count(2)
+        shown = page.locator("[role=tab]:not([hidden])")
+        expect(shown).to_have_text(["Answer", "Layers", "Kernels"])
+        page.locator("#model").select_option("spoken_digits")
+        expect(shown).to_have_count(6)
+
+
 def test_picture_is_shown_upright(bench: Bench) -> None:
     """A photograph that is stored lying is shown standing, as the model gets it."""
     picture = Image.new("RGB", (3000, 1000), "red")

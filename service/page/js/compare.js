@@ -4,7 +4,7 @@ import { actions, fileName } from "./actions.js";
 import { announce, h } from "./dom.js";
 import { bars } from "./bars.js";
 import { figure, percent } from "./format.js";
-import { takes } from "./models.js";
+import { hasClasses, takes } from "./models.js";
 import { chooser, quiet, table, track } from "./parts.js";
 import { recall } from "./server.js";
 
@@ -13,6 +13,7 @@ export const compareView = (models) => ({
   name: "compare",
   title: "Compare",
   hint: "With another model or version",
+  suits: hasClasses,
   open: (body, store) => ({ refresh: (signal) => refresh(body, store, models, signal) }),
 });
 

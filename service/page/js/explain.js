@@ -5,7 +5,7 @@ import { questionFor } from "./answer.js";
 import { announce, h } from "./dom.js";
 import { figure, ms, percent, seconds, volume } from "./format.js";
 import { gallery } from "./gallery.js";
-import { takes } from "./models.js";
+import { hasClasses, takes } from "./models.js";
 import { chooser, facts, picture, quiet, scroller } from "./parts.js";
 import { recall } from "./server.js";
 
@@ -13,6 +13,7 @@ export const explainView = {
   name: "explain",
   title: "Reasons",
   hint: "Where the model looks for a class",
+  suits: hasClasses,
   open: (body, store, stage) => new Explain(body, store, stage),
 };
 

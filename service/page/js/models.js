@@ -12,6 +12,9 @@ const GROUPS = {
   "audio-regression": "Measure a sound",
 };
 
+/** Return whether a version names classes; others tell numbers. */
+export const hasClasses = (ready) => !ready.units.length;
+
 /** Return the kind of file that a version takes: image or sound. */
 export const takes = (ready) => (ready.preprocessing.kind === "audio" ? "sound" : "image");
 
@@ -141,9 +144,9 @@ function describe(ready) {
         .map((size) => size ?? "any")
         .join(" × "),
     ],
-    ready.units.length
-      ? ["Measures", ready.labels.join(", ")]
-      : ["Classes", count(ready.labels.length)],
+    hasClasses(ready)
+      ? ["Classes", count(ready.labels.length)]
+      : ["Measures", ready.labels.join(", ")],
     ["Memory", `${(ready.memory_bytes / 1e6).toFixed(1)} MB`],
     metric && [
       metric.name,

@@ -4,7 +4,7 @@ import { actions, fileName } from "./actions.js";
 import { announce, h } from "./dom.js";
 import { lines } from "./chart.js";
 import { figure, ms, percent } from "./format.js";
-import { takes } from "./models.js";
+import { hasClasses, takes } from "./models.js";
 import { quiet, table } from "./parts.js";
 import { recall } from "./server.js";
 
@@ -12,6 +12,7 @@ export const stabilityView = {
   name: "stability",
   title: "Stability",
   hint: "How the answer holds while the input is moved",
+  suits: hasClasses,
   open: (body, store) => ({ refresh: (signal) => refresh(body, store, signal) }),
 };
 

@@ -49,7 +49,9 @@ export class Views {
     if (!this.#panels.size) {
       this.#build();
       this.#store.on(["view"], () => this.#turn());
-      this.#store.on(WATCHED, (changed) => this.#refresh(changed));
+      this.#store.on(WATCHED, (changed) =>
+        changed.has("ready") ? this.#turn() : this.#refresh(changed),
+      );
     }
     this.#turn();
   }
@@ -91,22 +93,25 @@ export class Views {
     by("tabs").addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
-      const here = all.findIndex(({ tab }) => tab === document.activeElement);
-      const next = all[(here + step + all.length) % all.length];
+      const shown = all.filter(({ tab }) => !tab.hidden);
+      const here = shown.findIndex(({ tab }) => tab === document.activeElement);
+      const next = shown[(here + step + shown.length) % shown.length];
       this.#store.set({ view: next.view.name });
       next.tab.focus();
     });
   }
 
   #turn() {
-    const name = this.#panels.has(this.#store.get("view"))
-      ? this.#store.get("view")
-      : this.#views[0].name;
+    const ready = this.#store.get("ready");
+    const suits = (view) => view.suits?.(ready) ?? true;
+    const wanted = this.#panels.get(this.#store.get("view"))?.view;
+    const { name } = wanted && suits(wanted) ? wanted : this.#views[0];
     this.#open?.work?.abort();
     this.#stage.clear();
     for (const one of this.#panels.values()) {
       const open = one.view.name === name;
       one.panel.hidden = !open;
+      one.tab.hidden = !suits(one.view);
       one.tab.setAttribute("aria-selected", String(open));
       one.tab.tabIndex = open ? 0 : -1;
       if (open) this.#open = one;
