@@ -119,7 +119,7 @@ def test_command_without_a_server_works(clone: Path, command: str) -> None:
         expected = {
             "seven.flac": "seven.flac: 7",
             "digits.flac": "silence",
-            "beat.flac": "tempo 158 BPM",
+            "beat.flac": "hiphop" if "genre" in command else "tempo 158 BPM",
         }
         if "my_net" in command:
             expected = {"cat.jpg": "cat.jpg: thing 0 0.1%"}

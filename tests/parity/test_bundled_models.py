@@ -36,6 +36,7 @@ DATASETS = {
     "flowers": "flowers",
     "street": "camvid",
     "spoken_digits": "fsdd",
+    "genre": "gtzan_clips",
     "tempo": RHYTHMS,
     "xo": STROKES,
 }

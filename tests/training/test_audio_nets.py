@@ -14,6 +14,7 @@ from training.deployed import DeployedSoundClassifier, DeployedSoundSegmenter
 from training.nets.log_mel import FLOOR, LogMel
 from training.nets.mel import mel_filters
 from training.nets.registry import NETS_OF_TASK, InvalidNet, build_net, check_task
+from training.nets.spectrogram import BandNorm
 from training.onnx_file import to_onnx
 from training.taps import find_taps
 
@@ -24,7 +25,9 @@ SPECTROGRAM = {
     "resnet": {"widths": [8, 16], "depths": [1, 1]},
 }
 WAVEFORM = {"widths": [8, 16, 16], "depths": [1, 2, 1], "kernel": 32, "stride": 8}
-NETS_TO_TRY = [("spectrogram", SPECTROGRAM), ("waveform", WAVEFORM)]
+LOG_MEL = {key: SPECTROGRAM[key] for key in ("sample_rate_hz", "log_mel")}
+VGG = {**LOG_MEL, "vgg": {"widths": [8, 16], "depths": [1, 1]}, "band_norm": True}
+NETS_TO_TRY = [("spectrogram", SPECTROGRAM), ("spectrogram", VGG), ("waveform", WAVEFORM)]
 
 
 def reference(waveforms: np.ndarray, filters: np.ndarray, frame: int, hop: int) -> np.ndarray:
@@ -154,7 +157,7 @@ def test_net_overfits_one_batch(kind: str, options: dict) -> None:
     net = build_net(kind, 4, 1, options)
     waveforms, labels = torch.randn(8, SAMPLES), torch.arange(8) % 4
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
-    for _ in range(60):
+    for _ in range(90):
         loss = functional.cross_entropy(net(waveforms), labels)
         optimizer.zero_grad()
         loss.backward()
@@ -197,8 +200,25 @@ def test_layers_have_names_and_shapes_worth_reading(noises: np.ndarray) -> None:
     assert shapes["spectrogram", "log_mel"] == (1, 32, 28)
     assert shapes["spectrogram", "level"] == (1, 32, 28)
     assert shapes["spectrogram", "resnet.layer2"] == (16, 16, 14)
+    assert shapes["spectrogram", "bands"] == (1, 32, 28)
+    assert shapes["spectrogram", "vgg.layer2"] == (16, 16, 14)
     assert shapes["waveform", "stem"] == (8, 501)
     assert shapes["waveform", "layer1"] == (8, 125)
+
+
+def test_bands_are_normalised_each_by_itself() -> None:
+    """In training, every band has the mean 0 and the deviation 1 over sounds and time."""
+    torch.manual_seed(0)
+    bands = BandNorm(3)(torch.randn(5, 1, 3, 50) * torch.tensor([1, 7, 0.3])[:, None] + 4)
+
+    torch.testing.assert_close(bands.mean((0, 1, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(bands.std((0, 1, 3)), torch.ones(3), atol=0.01, rtol=0)
+
+
+def test_one_net_looks_at_a_spectrogram() -> None:
+    """Two that are asked for are one too many."""
+    with pytest.raises(InvalidNet, match="give resnet or vgg"):
+        build_net("spectrogram", 3, 1, {**VGG, "resnet": {}})
 
 
 def test_nets_of_sounds_are_not_for_pictures() -> None:

@@ -23,15 +23,11 @@ class Level(nn.Module):
         return (log_mel - log_mel.mean((2, 3), keepdim=True)) * self.SCALE
 
 
-class BandNorm(nn.Module):
+class BandNorm(nn.BatchNorm1d):
     """Batch normalisation of each band by itself: (N, 1, mels, frames) to the same."""
 
-    def __init__(self, mels: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm1d(mels)
-
     def forward(self, spectrogram: Tensor) -> Tensor:
-        return self.norm(spectrogram.squeeze(1)).unsqueeze(1)
+        return super().forward(spectrogram.squeeze(1)).unsqueeze(1)
 
 
 class SpectrogramNet(nn.Module):
