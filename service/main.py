@@ -41,6 +41,7 @@ from service.api.metrics import Meter, Metrics
 from service.api.scrape import Gauges
 from service.api.siblings import ALONE, Siblings
 from service.api.state import PROBLEMS, State
+from service.api.turns import Turns
 from service.runners import Runners
 from service.settings import Settings
 from service.version import VERSION
@@ -76,6 +77,7 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
             live,
             chores,
             open_finishing(runners),
+            Turns(runners_of(settings), settings.max_queue),
             _body_limits(settings),
             settings.request_timeout_ms,
         )

@@ -31,8 +31,7 @@ Two = tuple[ServedModel, ServedModel]
 Names = Annotated[
     list[str],
     Query(
-        min_length=2,
-        max_length=2,
+        json_schema_extra={"minItems": 2, "maxItems": 2},
         description="Given twice: NAME, or NAME@VERSION for another than the highest.",
     ),
 ]
@@ -69,7 +68,8 @@ async def compare_models(
     note_timing(request.scope, models[0].manifest.name, models[0].manifest.version)
     work = partial(_compare, models, files[0], start_s or 0.0, media_type, gone)
     try:
-        content: bytes = await do(work, request, state)
+        with models[0].held(), models[1].held():
+            content: bytes = await do(work, request, state)
     finally:
         gone.set()
     return Response(content, media_type=media_type, headers={"vary": "accept"})

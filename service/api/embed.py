@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from threading import Lock
+from threading import Event, Lock
 from typing import Annotated, Any
 
 import numpy as np
@@ -111,10 +111,13 @@ async def embeddings(
     state.chores.check_room()
     files = await read_files(request, state.body_limits)
     model = state.catalog.get(name, version)
-    room = _Room()
-    work = [partial(_embed, model, file, layer, pool, room, media_type) for file in files]
+    room, gone = _Room(), Event()
+    work = [partial(_embed, model, file, layer, pool, room, media_type, gone) for file in files]
     ticket = state.chores.enqueue(work, timeout_s(request, state.request_timeout_ms))
-    answers = await outcomes(request, ticket, state.condition)
+    try:
+        answers = await outcomes(request, ticket, state.condition)
+    finally:
+        gone.set()
     results = [each if isinstance(each, Exception) else each.output for each in answers]
     content = _array(results) if media_type == NPY else _json(results, request)
     return Response(content, media_type=media_type, headers={"vary": "accept"})
@@ -127,9 +130,10 @@ def _embed(
     pool: Pool,
     room: _Room,
     media_type: str,
+    gone: Event,
 ) -> np.ndarray[Any, Any] | bytes:
     """Return the array, or the JSON of EmbeddingOut."""
-    found = embed(model, file, layer, pool)
+    found = embed(model, file, layer, pool, gone)
     room.take(found)
     if media_type == NPY:
         return found.values

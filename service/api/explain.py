@@ -63,7 +63,8 @@ async def explain(
         raise InvalidParameter(f"An explanation is made of one {one}, not of {len(files)}.")
     model = state.catalog.get(name, query.version)
     _check(query, model)  # it may be another version by now
-    content = await do_in_steps(explained(model, files[0], query, media_type), request, state)
+    with model.held():
+        content = await do_in_steps(explained(model, files[0], query, media_type), request, state)
     return Response(content, media_type=media_type, headers={"vary": "accept"})
 
 

@@ -57,7 +57,7 @@ def _look_at_one(
     if media_type == PNG:
         return _draw(item, found, channels, query)
     if media_type == NPY:
-        return write_npy(found.values[list(channels)])
+        return write_npy(found.of(channels))
     return _describe(item, found, channels, None)
 
 

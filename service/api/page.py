@@ -88,13 +88,19 @@ def wants_page(scope: Scope) -> bool:
     """Return whether the request is one of a browser for a document."""
     headers = dict(scope["headers"])
     accept = headers.get(b"accept", b"").decode("latin-1")
-    return HTML in accept and choose_media_type(accept, ("application/json", HTML)) == HTML
+    offered = ("application/json", HTML)
+    return HTML in accept and choose_media_type(accept, offered) == HTML
 
 
 def is_public(scope: Scope) -> bool:
     """Return whether it is the page itself, which has to be there before it can ask for a key."""
-    path = scope["path"]
-    return path == "/docs" or path.startswith("/page/") or (path == "/" and wants_page(scope))
+    path: str = scope["path"]
+    if path != "/":
+        return path == "/docs" or path.startswith("/page/")
+    try:
+        return wants_page(scope)
+    except HTTPException:  # it likes nothing that is here: the route tells those who may ask
+        return False
 
 
 def page(request: Request) -> Response:
@@ -115,7 +121,7 @@ async def page_file(path: str, request: Request) -> Response:
     tagged = path.startswith(f"{files.tag}/")
     # an older tag is one of a page that was open while the server was replaced
     file = files.by_path.get(_TAG.sub("", path, count=1))
-    if file is None:
+    if file is None or path.endswith(".html"):  # documents have addresses of their own
         raise HTTPException(404)
     return _send(request, file, f"public, max-age={_YEAR_S}, immutable" if tagged else "no-cache")
 

@@ -58,17 +58,20 @@ async def do_in_steps(work: Generator[None, None, Out], request: Request, state:
     """Have runners do the work step by step, so that others have their turn between two of them.
 
     What is left is dropped when the time for all of it is over, or when the client leaves.
-    The body must have been read.
+    Few advance at a time; see `Turns`. The body must have been read.
+    Raises: as `Turns.taken`; what the work raises.
     """
     limit_s, started = timeout_s(request, state.request_timeout_ms), perf_counter()
-    ended: tuple[Out] | None = await _done(
-        partial(_advance, work), request, state, state.chores, limit_s
-    )
-    while ended is None:
-        if await request.is_disconnected():  # most steps are too short for it to be noticed there
-            raise ClientDisconnect
-        left_s = max(0.0, limit_s - (perf_counter() - started))
-        ended = await _done(partial(_advance, work), request, state, state.finishing, left_s)
+    queue = state.chores
+    ended: tuple[Out] | None = None
+    async with state.turns.taken(limit_s):
+        while ended is None:
+            left_s = max(0.0, limit_s - (perf_counter() - started))
+            ended = await _done(partial(_advance, work), request, state, queue, left_s)
+            queue = state.finishing
+            # most steps are too short for it to be noticed there
+            if ended is None and await request.is_disconnected():
+                raise ClientDisconnect
     return ended[0]
 
 

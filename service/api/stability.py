@@ -1,7 +1,6 @@
 """POST stability: how the answer changes as the picture or the sound is moved."""
 
 from dataclasses import dataclass
-from functools import partial
 from threading import Event
 from time import perf_counter
 from typing import Annotated, Any
@@ -12,12 +11,13 @@ from fastapi import APIRouter, Query, Request, Response
 from service.api.accept import choose_media_type
 from service.api.body import read_files
 from service.api.noted import note_timing
-from service.api.patience import TIMEOUT, do
+from service.api.patience import TIMEOUT, do_in_steps
 from service.api.stability_schema import Asked, StabilityOut
 from service.api.start_s import StartS
 from service.api.state import FILE, PROBLEMS, CurrentState, Version
 from service.contract.errors import InvalidParameter
 from service.tasks.catalog import ServedModel
+from service.tasks.reasons.weighing import Steps
 from service.tasks.stability.measure import Curve, Stability, measure
 from service.tasks.stability.moves import PictureMoves, Transform, not_offered
 from service.tasks.stability.picture import render_stability
@@ -101,18 +101,20 @@ async def stability(
         raise InvalidParameter(f"Stability is measured on one {one}, not on {len(files)}.")
     model, gone = state.catalog.get(name, version), Event()
     try:
-        content: bytes = await do(partial(_measure, model, files[0], wanted, gone), request, state)
+        with model.held():
+            work = _measure(model, files[0], wanted, gone)
+            content = await do_in_steps(work, request, state)
     finally:
         gone.set()
     return Response(content, media_type=media_type, headers={"vary": "accept"})
 
 
-def _measure(model: ServedModel, file: bytes, wanted: _Wanted, gone: Event) -> bytes:
+def _measure(model: ServedModel, file: bytes, wanted: _Wanted, gone: Event) -> Steps[bytes]:
     started = perf_counter()
     transforms = wanted.transforms(model)  # it may be another version by now
     subject = subject_of(model, file, wanted.start_s or 0.0)
     decoded = perf_counter()
-    found = measure(subject, transforms, wanted.class_index, gone)
+    found = yield from measure(subject, transforms, wanted.class_index, gone)
     ended = perf_counter()
     manifest = model.manifest
     if wanted.media_type == _PNG:

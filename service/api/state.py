@@ -10,6 +10,7 @@ from service.api.body import BodyLimits
 from service.api.condition import Condition
 from service.api.metrics import Metrics
 from service.api.schemas import ModelRef, Problem
+from service.api.turns import Turns
 from service.batching import Batcher
 from service.live import LiveCatalog
 from service.tasks.catalog import Catalog, ServedModel
@@ -22,6 +23,7 @@ class State:
     live: what is served. Take a model out of `catalog` again after every await.
     chores: the queue of work that is done one by one.
     finishing: that of what is left to do when a model has answered.
+    turns: whose work of many steps advances.
     """
 
     metrics: Metrics
@@ -30,6 +32,7 @@ class State:
     live: LiveCatalog
     chores: Batcher[Callable[[], Any], Any]
     finishing: Batcher[Callable[[], Any], Any]
+    turns: Turns
     body_limits: BodyLimits
     request_timeout_ms: float
 

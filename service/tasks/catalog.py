@@ -1,8 +1,9 @@
 """The models that answer, by name and version, with what each can be asked."""
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from service.batching import Batcher
@@ -68,6 +69,7 @@ class ServedModel:
     memory_bytes: of the weights, in every session that answers requests.
     answering: what it does with pictures or sounds, and the queue in which they wait for it.
     release: gives the memory of the sessions back; blocks.
+    looked_into: what must be done before, beside the queue.
     """
 
     manifest: Manifest
@@ -78,6 +80,18 @@ class ServedModel:
     features: FeatureMaps
     reasons: Reasons
     release: Callable[[], None]
+    looked_into: set[asyncio.Future[None]] = field(default_factory=set, repr=False)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep it from being closed while inside; for what does not go through its queue."""
+        done = asyncio.get_running_loop().create_future()
+        self.looked_into.add(done)
+        try:
+            yield
+        finally:
+            self.looked_into.discard(done)
+            done.set_result(None)
 
     @property
     def queue(self) -> Batcher[Any, Any]:
@@ -130,6 +144,8 @@ class ServedModel:
     async def close(self) -> None:
         """Let nothing more in, answer everything that was let in, and free the memory."""
         await self.queue.close()
+        while self.looked_into:
+            await asyncio.wait(self.looked_into)
         await asyncio.to_thread(self.release)
 
 

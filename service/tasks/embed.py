@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Literal
 
 import numpy as np
@@ -24,18 +25,20 @@ class Embedding:
     values: NDArray[np.float32] = field(repr=False)
 
 
-def embed(model: ServedModel, file: bytes, layer: str | None, pool: Pool) -> Embedding:
+def embed(model: ServedModel, file: bytes, layer: str | None, pool: Pool, gone: Event) -> Embedding:
     """Return the embedding of a picture or a sound; blocks.
 
     layer: a layer's name; None takes what `embedding_layer` does.
     pool: `mean` is over all places of a picture, and over all windows of a sound; those that
         classify is spared because they are silent do not count, unless all are.
+    gone: set when nobody waits for the answer any more.
     Raises: UnknownLayer; InvalidParameter; what decoding raises.
     """
     features = model.features
     name = features.tap(layer).name if layer is not None else embedding_layer(model, pool)
     if isinstance(model.answering, Listening):
-        return Embedding(name, _of_sound(model.answering.task, features, file, name, pool))
+        listener = model.answering.task
+        return Embedding(name, _of_sound(listener, features, file, name, pool, gone))
     values = features.run(name, model.answering.task.model_input(file)[np.newaxis])
     return Embedding(name, _pooled(values)[0] if pool == "mean" else values[0])
 
@@ -71,7 +74,12 @@ def _coarsest(placed: Sequence[Layer]) -> Layer:
 
 
 def _of_sound(
-    listener: Listener, features: FeatureMaps, file: bytes, layer: str, pool: Pool
+    listener: Listener,
+    features: FeatureMaps,
+    file: bytes,
+    layer: str,
+    pool: Pool,
+    gone: Event,
 ) -> NDArray[np.float32]:
     if pool == "none":
         raise InvalidParameter(
@@ -81,9 +89,9 @@ def _of_sound(
     def run(windows: NDArray[np.float32], _: bool) -> NDArray[np.float32]:
         return _pooled(features.run(layer, windows))
 
-    outputs = listener.with_run(run).listen(file)[0].outputs
+    outputs = listener.with_run(run).listen(file, gone)[0].outputs
     if not len(outputs):  # all of it is silent
-        outputs = listener.with_run(run, spare_silence=False).listen(file)[0].outputs
+        outputs = listener.with_run(run, spare_silence=False).listen(file, gone)[0].outputs
     mean: NDArray[np.float32] = outputs.mean(axis=0, dtype=np.float64).astype(np.float32)
     return mean
 

@@ -51,6 +51,12 @@ class FeatureMap:
         """Return the figures of all channels together."""
         return Figures(**_figures(self.values))
 
+    def of(self, channels: Sequence[int]) -> NDArray[np.float32]:
+        """Return the values of those channels; of all of them in order without a copy."""
+        if list(channels) == list(range(len(self.values))):
+            return self.values
+        return self.values[list(channels)]
+
     def statistics(self, channels: Sequence[int]) -> list[ChannelStatistics]:
         """Return the figures of the given channels, in that order."""
         return [

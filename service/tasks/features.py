@@ -166,8 +166,9 @@ class FeatureMaps:
         if fixed is None or fixed == count:
             answers = run({self._input.name: inputs})
             return [answers[tensor].astype(np.float32, copy=False) for tensor in tensors]
-        # a graph for batches of one size gets as many copies as it takes
-        parts = [run({self._input.name: np.repeat(item[None], fixed, 0)}) for item in inputs]
+        # a graph for batches of one size gets what it gets when it answers: the item, and nothing
+        filler = np.zeros((fixed - 1, *inputs.shape[1:]), inputs.dtype)
+        parts = [run({self._input.name: np.stack([item, *filler])}) for item in inputs]
         return [
             np.stack([part[tensor][0] for part in parts]).astype(np.float32, copy=False)
             for tensor in tensors

@@ -121,10 +121,13 @@ class Listener:
         spare = spare_silence and self._spare_silence
         return Listener(self.spec, run, self.limits, spare)
 
-    def listen(self, data: bytes) -> tuple[Heard, Timing]:
-        """Return what the model says of the sound; blocks. Raises: as `prepare` and `run`."""
+    def listen(self, data: bytes, gone: Event | None = None) -> tuple[Heard, Timing]:
+        """Return what the model says of the sound; blocks. Raises: as `prepare` and `run`.
+
+        gone: set when nobody waits for the answer any more.
+        """
         started = perf_counter()
-        _, prepared = self.prepare(Recording(data))
+        _, prepared = self.prepare(Recording(data, gone or Event()))
         opened = perf_counter()
         (heard,) = self.run([prepared], True)
         ended = perf_counter()

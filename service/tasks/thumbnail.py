@@ -79,9 +79,8 @@ def channel_thumbnails(found: FeatureMap, channels: Sequence[int]) -> list[Thumb
 
 
 def _of_channel(found: FeatureMap, channel: int) -> Thumbnail:
-    rows = found.values[channel].reshape(-1, found.values.shape[-1])
-    if found.values.ndim == 1:
-        rows = found.values[channel].reshape(1, 1)
+    columns = found.values.shape[-1] if found.values.ndim > 1 else 1
+    rows = found.values[channel].reshape(-1, columns)
     return Thumbnail(found.tap.name, found.values.shape, channel, _small(rows))
 
 

@@ -82,8 +82,8 @@ def test_every_task_is_compared(everything: Client, model: str, body: bytes) -> 
     ("query", "status", "sentence"),
     [
         ("", 422, "model"),
-        ("model=colors", 422, "at least 2 items"),
-        ("model=colors&model=colors&model=colors", 422, "at most 2 items"),
+        ("model=colors", 422, "Two models are compared, not 1"),
+        ("model=colors&model=colors&model=colors", 422, "Two models are compared, not 3"),
         ("model=colors&model=paint", 422, "does image-classification and 'paint'"),
         ("model=colors&model=colours", 404, "Did you mean 'colors'"),
         ("model=colors&model=colors@3", 404, "There is no version '3'"),

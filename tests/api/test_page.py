@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from service.settings import Settings
 from tests.api.client import Client
+from tests.tiny_models import write_model
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 ROOT = Path(__file__).parents[2]
@@ -115,3 +117,20 @@ def test_page_is_there_before_a_key_is(repository: Path) -> None:
         for path in ("/", "/v1/models", "/openapi.json", "/pages", "/docs/"):
             assert locked.get(path).status_code == 401
         assert locked.get("/v1/models", headers=BROWSER).status_code == 401
+
+
+def test_documents_have_addresses_of_their_own(client: Client) -> None:
+    """Among the files there is no HTML, which would go out without its policy."""
+    assert client.get("/page/index.html").status_code == 404
+    assert client.get("/page/docs.html").status_code == 404
+
+
+def test_browser_that_likes_nothing_needs_a_key_too(tmp_path: Path) -> None:
+    """An Accept header that rules everything out is no way round the guard, and no fault."""
+    write_model(tmp_path)
+    settings = Settings(models_dir=tmp_path, device="cpu", threads=1, api_keys=SecretStr("k" * 20))
+    nothing = {"accept": "text/html;q=0"}
+    with Client(settings) as client:
+        assert client.get("/", headers=nothing).status_code == 401
+        known = {**nothing, "authorization": f"Bearer {'k' * 20}"}
+        assert client.get("/", headers=known).status_code == 406

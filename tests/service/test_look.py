@@ -7,10 +7,13 @@ import pytest
 from PIL import Image
 
 from service.contract.errors import InvalidParameter
+from service.contract.manifest import Tap
 from service.tasks.colors import Colormap, fit_colormap
+from service.tasks.feature_map import FeatureMap
 from service.tasks.look import Look
 from service.tasks.mosaic import render_mosaic
 from service.tasks.sound_mosaic import Scene, render_sound_map
+from service.tasks.thumbnail import channel_thumbnails
 from service.tasks.timeline import Timeline
 
 DARK, YELLOW = (68, 1, 84), (253, 231, 37)
@@ -108,3 +111,11 @@ def test_sound_is_drawn_as_it_is_liked(shape: tuple[int, ...]) -> None:
     assert per_channel > 5
     with pytest.raises(InvalidParameter, match="zoom is for maps of pictures"):
         render_sound_map(values, [0], "layer", scene, Look(zoom=3))
+
+
+def test_thumbnails_of_single_numbers_have_one_cell() -> None:
+    """A layer behind the pooling has no places: each channel is one cell."""
+    tap = Tap(name="fc/Gemm", modules=(), op="Gemm", shape=(3,), stride=None, receptive_field=None)
+    found = FeatureMap(tap, np.array([0.5, -1, 2], np.float32))
+
+    assert [each.values.tolist() for each in channel_thumbnails(found, [2, 0])] == [[[2]], [[0.5]]]

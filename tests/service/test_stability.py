@@ -10,6 +10,7 @@ from service.contract.errors import DeadlineExceeded, InvalidAudio, InvalidParam
 from service.runners import Runners
 from service.settings import Settings
 from service.tasks.catalog import Catalog
+from service.tasks.reasons.weighing import Steps
 from service.tasks.stability.judges import ClassJudge, Mask, MaskJudge
 from service.tasks.stability.measure import Curve, Stability, measure
 from service.tasks.stability.moves import PictureMoves, Transform
@@ -49,6 +50,16 @@ def noise(*size: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
 
 
+def ended(steps: Steps[Stability]) -> Stability:
+    """Return what comes of all the steps."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Stability = end.value
+            return found
+
+
 def measured(
     catalog: Catalog,
     model: str,
@@ -57,7 +68,7 @@ def measured(
     class_index: int | None = None,
 ) -> Stability:
     subject = subject_of(catalog.get(model), data, 0.0)
-    return measure(subject, transforms or subject.moves.transforms, class_index, Event())
+    return ended(measure(subject, transforms or subject.moves.transforms, class_index, Event()))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -145,7 +156,7 @@ def test_segmenter_of_places_is_found_out() -> None:
         return [Mask(classes.astype(np.uint8), chances)] * len(inputs)
 
     judge = MaskJudge(odd_columns, LABELS, lambda sweep, amount, _: moves.source(sweep, amount))
-    across, down, _ = measure(Subject(moves, judge, 4), ["shift"], 1, Event()).curves
+    across, down, _ = ended(measure(Subject(moves, judge, 4), ["shift"], 1, Event())).curves
     even = [amount % 2 == 0 for amount in across.sweep.amounts]
     assert [said.agrees for said in across.said] == [float(same) for same in even]
     # of the pixels that were of class 1
@@ -203,7 +214,7 @@ def test_nobody_waits_so_nothing_more_is_run() -> None:
         return np.full((len(inputs), 3), 1 / 3)
 
     with pytest.raises(DeadlineExceeded):
-        measure(Subject(moves, ClassJudge(run, LABELS), 5), moves.transforms, None, gone)
+        ended(measure(Subject(moves, ClassJudge(run, LABELS), 5), moves.transforms, None, gone))
     assert sizes == [1, 5, 5]
 
 
@@ -222,7 +233,7 @@ def test_every_kind_is_drawn(catalog: Catalog, model: str, data: bytes) -> None:
     """A picture of every transform that the model's inputs have, however small they are."""
     served = catalog.get(model)
     subject = subject_of(served, data, 0.0)
-    found = measure(subject, subject.moves.transforms, None, Event())
+    found = ended(measure(subject, subject.moves.transforms, None, Event()))
     drawn = render_stability(found, subject.moves, served.manifest.labels, model)
     image = Image.open(io.BytesIO(drawn))
     assert max(image.size) <= 2048
@@ -233,7 +244,7 @@ def test_probabilities_that_are_no_numbers_are_told_as_none() -> None:
     """A net that gives NaN is shown as it is, without an error."""
     moves = PictureMoves(noise(8, 8))
     judge = ClassJudge(lambda inputs: np.full((len(inputs), 3), np.nan), LABELS)
-    found = measure(Subject(moves, judge, 8), ["shift"], None, Event())
+    found = ended(measure(Subject(moves, judge, 8), ["shift"], None, Event()))
     assert found.probability is None
     assert {said.probability for said in found.curves[0].said} == {None}
     assert render_stability(found, moves, LABELS, "broken")

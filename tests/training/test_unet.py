@@ -16,6 +16,7 @@ ENCODERS: list[tuple[str, dict[str, Any], int, list[int]]] = [
     ("resnet", {"widths": [8, 12], "depths": [1, 1]}, 3, [8]),
     ("resnet", RESNET, 3, [8, 8, 12]),
     ("resnet", {**RESNET, "antialias": True, "shortcut": "zeros"}, 3, [8, 8, 12]),
+    ("vgg", {"widths": [8, 12, 16], "depths": [1, 1, 2]}, 3, [8, 8]),
     ("whitened_resnet", {"widths": [8, 12, 16]}, 3, [8, 8, 8]),
     ("whitened_resnet", {"widths": [8, 12, 16], "antialias": True}, 3, [8, 8, 8]),
     ("xo", {}, 1, [8]),
@@ -143,7 +144,7 @@ def test_size_that_does_not_fit_is_answered_with_one_that_does() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"encoder": "vgg"}, "whitened_resnet"),
+        ({"encoder": "alexnet"}, "whitened_resnet"),
         ({"encoder_options": {"widht": 3}}, "widht"),
         ({"decoder_widths": [8, 8, 8]}, "decoder_widths needs 2"),
         ({"padding": "circular"}, "replicate"),

@@ -58,7 +58,7 @@ class SpectrogramNet(nn.Module):
             raise ValueError("one net looks at the spectrogram: give resnet or vgg")
         self.log_mel = LogMel(sample_rate_hz, **(log_mel or {}))
         self.level = Level()
-        self.bands = BandNorm(len(self.log_mel.filters)) if band_norm else nn.Identity()
+        self.bands = BandNorm(len(self.log_mel.filters)) if band_norm else None
         self.resnet = None if vgg is not None else ResNet(classes, in_channels, **(resnet or {}))
         self.vgg = None if vgg is None else VGG(classes, in_channels, **vgg)
 
@@ -71,5 +71,8 @@ class SpectrogramNet(nn.Module):
 
     def classify(self, spectrogram: Tensor) -> Tensor:
         """Return logits (N, classes) of what `spectrogram` gives."""
-        normed = self.bands(spectrogram).contiguous(memory_format=torch.channels_last)
-        return self.resnet(normed) if self.vgg is None else self.vgg(normed)
+        if self.bands is not None:
+            spectrogram = self.bands(spectrogram)
+        # of the two nets there is one
+        look = self.resnet if self.vgg is None else self.vgg
+        return look(spectrogram.contiguous(memory_format=torch.channels_last))

@@ -8,6 +8,7 @@ from threading import Event
 import numpy as np
 
 from service.contract.errors import DeadlineExceeded
+from service.tasks.reasons.weighing import Steps
 from service.tasks.stability.judges import Said
 from service.tasks.stability.moves import Sweep, Transform
 from service.tasks.stability.subjects import Subject
@@ -43,8 +44,8 @@ class Stability:
 
 def measure(
     subject: Subject, transforms: Sequence[Transform], class_index: int | None, gone: Event
-) -> Stability:
-    """Run the input at rest and moved in every way of the transforms; blocks.
+) -> Steps[Stability]:
+    """Run the input at rest and moved in every way of the transforms, in steps.
 
     class_index: the class to follow; None for the likeliest at rest.
     gone: set when nobody waits for the answer any more; looked at before each run.
@@ -57,19 +58,26 @@ def measure(
     curves = []
     for sweep in sweeps:
         by_amount = {sweep.rest: at_rest}
-        by_amount |= {amount: next(moved) for amount in sweep.moving}
+        for amount in sweep.moving:
+            while (said := next(moved)) is None:
+                yield  # others have their turn
+            by_amount[amount] = said
         curves.append(Curve(sweep, tuple(by_amount[amount] for amount in sweep.amounts)))
     runs = 1 + sum(len(sweep.moving) for sweep in sweeps)
     return Stability(judge.followed, at_rest.probability, tuple(curves), runs)
 
 
-def _run_moved(subject: Subject, sweeps: Sequence[Sweep], gone: Event) -> Iterator[Said]:
-    """Yield what is said of each moved input, in order; no more of them are held than one run's."""
+def _run_moved(subject: Subject, sweeps: Sequence[Sweep], gone: Event) -> Iterator[Said | None]:
+    """Yield what is said of each moved input, in order, and None before every run.
+
+    No more of them are held than one run's.
+    """
     moves, judge, together = subject
     wanted = ((sweep, amount) for sweep in sweeps for amount in sweep.moving)
     while batch := list(islice(wanted, together)):
         if gone.is_set():
             raise DeadlineExceeded("Nobody waits for the answer any more.")
+        yield None
         outputs = judge.run(np.stack([moves.moved(sweep, amount) for sweep, amount in batch]))
         for (sweep, amount), output in zip(batch, outputs, strict=True):
             yield judge.compare(output, sweep, amount)
