@@ -59,7 +59,7 @@ def adopt(source: Source, asked: Asked, placement: Placement) -> Adopted:
     side, of_input = _side(source, given, asked)
     inputs = side.samples(COUNT if batch in (None, 1) else batch)
     outputs = original.run(side.numbers(inputs), batch)
-    head, of_output = choose_head(source.model, outputs, asked)
+    head, of_output = choose_head(source.model, outputs, asked, side.spec.reference_size)
     expected = _expected(head, outputs[head.name], side, asked)
     precision = precision_of(source.model)
     atol, rtol = tolerance(precision, expected)

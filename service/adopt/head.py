@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from service.adopt.asked import Asked
 from service.adopt.findings import Finding, Sureness
 from service.adopt.refusal import CannotAdd
+from service.contract.manifest import MOST_CLASSES_OF_A_MASK
+from service.graph.facts import Facts
 
 Gives = Literal["logits", "probabilities", "independent", "mask"]
 _SOFTMAX = {"Softmax": "probabilities", "QLinearSoftmax": "probabilities", "LogSoftmax": "logits"}
@@ -63,7 +65,10 @@ class Head:
 
 
 def choose_head(
-    model: onnx.ModelProto, outputs: Mapping[str, NDArray[Any]], asked: Asked
+    model: onnx.ModelProto,
+    outputs: Mapping[str, NDArray[Any]],
+    asked: Asked,
+    size: tuple[int, ...] = (),
 ) -> tuple[Head, list[Finding]]:
     """Return the head, told by what the original gave for a few inputs.
 
@@ -79,12 +84,16 @@ def choose_head(
     fitting = {
         name: axis
         for name, values in considered.items()
-        if (axis := class_axis(values, asked)) is not None
+        if (axis := class_axis(values, asked, size)) is not None
     }
     if not fitting:
         raise CannotAdd(_nothing_fits(considered, asked))
     name = _pick(model, fitting, asked)
     head, found = _head(model, name, considered[name], fitting[name], asked)
+    if asked.task == "image-segmentation" and head.classes > MOST_CLASSES_OF_A_MASK:
+        raise CannotAdd(
+            f"The output has {head.classes} classes; a mask holds {MOST_CLASSES_OF_A_MASK} at most."
+        )
     sure: Sureness = "told" if asked.output else "certain" if len(outputs) == 1 else "likely"
     others = "" if len(outputs) == 1 else f"of {len(outputs)}; --output overrides"
     shape = ", ".join(["N", *map(str, considered[name].shape[1:])])
@@ -95,12 +104,12 @@ def choose_head(
     ]
 
 
-def class_axis(values: NDArray[Any], asked: Asked) -> int | None:
+def class_axis(values: NDArray[Any], asked: Asked, size: tuple[int, ...] = ()) -> int | None:
     """Return the axis of the classes, -1 for indices of classes; None if it is no answer."""
     expected = len(asked.labels) if asked.labels else None
     sizes = values.shape
     if asked.task == "image-segmentation":
-        return _axis_of_maps(values, expected)
+        return _axis_of_maps(values, expected, size)
     if values.dtype.kind != "f" or len(sizes) < 2:
         return None
     wide = [axis for axis in range(1, len(sizes)) if sizes[axis] > 1]
@@ -110,7 +119,7 @@ def class_axis(values: NDArray[Any], asked: Asked) -> int | None:
     return axis if _fits(sizes[axis], expected) else None
 
 
-def _axis_of_maps(values: NDArray[Any], expected: int | None) -> int | None:
+def _axis_of_maps(values: NDArray[Any], expected: int | None, size: tuple[int, ...]) -> int | None:
     sizes = values.shape
     if values.dtype.kind in "iub":
         flat = len(sizes) == 3 or (len(sizes) == 4 and 1 in (sizes[1], sizes[3]))
@@ -119,8 +128,10 @@ def _axis_of_maps(values: NDArray[Any], expected: int | None) -> int | None:
         return None
     sides = {1: sizes[2:4], 3: sizes[1:3]}
     fitting = [a for a in (1, 3) if min(sides[a]) > 1 and _fits(sizes[a], expected)]
-    if expected is None and len(fitting) == 2:
-        return 1 if sizes[1] <= sizes[3] else 3
+    if len(fitting) == 2 and size:
+        # maps have the proportions of the picture; there may be more classes than cells in a row
+        alike = [a for a in fitting if sides[a][0] * size[1] == sides[a][1] * size[0]]
+        fitting = alike if len(alike) == 1 else [1 if sizes[1] <= sizes[3] else 3]
     return fitting[0] if fitting else None
 
 
@@ -146,7 +157,7 @@ def _head(
     model: onnx.ModelProto, name: str, values: NDArray[Any], axis: int, asked: Asked
 ) -> tuple[Head, Finding]:
     if axis == -1:
-        classes = len(asked.labels) if asked.labels else int(values.max()) + 1
+        classes = _counted(model, name, values, asked)
         head = Head(name, "mask", classes, None, values.shape, False)
         return head, Finding("gives", "indices of classes", "certain", "integers")
     size = values.shape[axis]
@@ -155,6 +166,32 @@ def _head(
     head = Head(name, gives, 2 if single else size, axis, values.shape, single)
     kind = "independent probabilities" if gives == "independent" else gives
     return head, Finding("gives", f"{kind} of the second class" if single else kind, sure, because)
+
+
+def _counted(model: onnx.ModelProto, name: str, values: NDArray[Any], asked: Asked) -> int:
+    """Return how many classes a mask's indices are of: noise need not show them all."""
+    told = len(asked.labels) if asked.labels else None
+    makers = {output: node for node in model.graph.node for output in node.output}
+    while name in makers and makers[name].op_type in _PASSING:
+        name = makers[name].input[0]
+    maker = makers.get(name)
+    if maker is not None and maker.op_type == "ArgMax":
+        axis = next((a.i for a in maker.attribute if a.name == "axis"), 0)
+        shape = Facts(model).shape(maker.input[0])
+        own = shape[axis] if shape else None
+        if own and told not in (None, own):
+            raise CannotAdd(f"{asked.labels_name} has {told} labels, but the ArgMax is over {own}.")
+        told = told or own
+    if told is None:
+        raise CannotAdd(
+            "The graph gives indices of classes, which do not tell how many there are: "
+            "say --labels."
+        )
+    if int(values.max()) >= told:
+        raise CannotAdd(
+            f"The graph gives the index {int(values.max())}, but there are {told} labels."
+        )
+    return told
 
 
 def _gives(maker: str, values: NDArray[Any], asked: Asked) -> tuple[Gives, Sureness, str]:

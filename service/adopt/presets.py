@@ -99,6 +99,12 @@ def own_normalisation(
     if reverse:
         means, stds = means[::-1], stds[::-1]
     unit = _BYTE * scale
+    if any(abs(m) > 2 * unit for m in means):
+        told = " ".join(f"{mean:g}" for mean in means)
+        raise CannotAdd(
+            f"--mean {told} lies outside what bytes become, 0..{unit:g}: for numbers in units of "
+            "0..255 say --scale 1 too."
+        )
     return Normalisation(
         tuple(value / unit for value in means), tuple(value / unit for value in stds), reverse
     )

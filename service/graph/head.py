@@ -201,12 +201,24 @@ class _Walk:
     def _value(self, name: str) -> Matrix:
         if name in self._weights:
             return numpy_helper.to_array(self._weights[name]).astype(np.float64)
+        maker = self._makers[name]
+        if maker.op_type == "DequantizeLinear":  # ONNX's evaluator has none before opset 19
+            return self._dequantised(maker)
         from onnx.reference import ReferenceEvaluator  # slow to import, and seldom needed
 
         (value,) = ReferenceEvaluator(onnx.load_from_string(cut_prefix(self._model, name))).run(
             None, {}
         )
         return np.asarray(value, np.float64)
+
+    def _dequantised(self, node: onnx.NodeProto) -> Matrix:
+        values, *steps = (self._value(name) for name in node.input if name)
+        axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+        shape = [-1 if i == axis % values.ndim else 1 for i in range(values.ndim)]
+        scale, zero = (
+            s.reshape(shape) if s.size > 1 else s.reshape(()) for s in (*steps, np.zeros(1))[:2]
+        )
+        return (values - zero) * scale
 
 
 def _times(weights: Matrix | None, matrix: Matrix) -> Matrix | None:

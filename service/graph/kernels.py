@@ -1,6 +1,6 @@
 """Which constants of a graph are the filters that made a tensor."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx
 
@@ -18,7 +18,7 @@ _PASSED = {
     "Unsqueeze",
 }
 CONVOLUTIONS = {"Conv", "ConvInteger", "ConvTranspose", "QLinearConv"}
-_PRODUCTS = {"Gemm", "MatMul"}
+_PRODUCTS = {"Gemm", "MatMul", "MatMulInteger", "QGemm", "QLinearMatMul"}
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,44 @@ class FilterFinder:
         if node is None:
             return None
         if node.op_type in CONVOLUTIONS:
-            return _of_convolution(node)
+            found = _of_convolution(node)
+            return replace(found, source=self._before_bytes(found.source))
         return self._of_product(node) if node.op_type in _PRODUCTS else None
 
     def _of_product(self, node: onnx.NodeProto) -> Filters | None:
-        left, right = node.input[:2]
         turned = bool(attributes(node).get("transB", 0))
-        if right in self._constants or right not in self._makers:
+        if node.op_type in ("QGemm", "QLinearMatMul"):
+            weights, scale, zero_point = node.input[3:6]
+            return Filters(
+                node.op_type,
+                self._before_bytes(node.input[0]),
+                weights,
+                scale,
+                zero_point,
+                outputs_first=turned,
+            )
+        left, right = node.input[:2]
+        if node.op_type == "MatMulInteger":
+            zero_point = node.input[3] if len(node.input) > 3 else ""
+            left = self._before_bytes(left)
+            return Filters(node.op_type, left, right, "", zero_point, outputs_first=False)
+        if self._is_weight(right):
             return Filters(node.op_type, left, right, outputs_first=turned)
-        if left in self._constants and node.op_type == "MatMul":
+        if node.op_type == "MatMul" and self._is_weight(left):
             return Filters(node.op_type, right, left)
         return None
+
+    def _before_bytes(self, name: str) -> str:
+        """Return the floats, of which maps are shown, where the graph makes bytes of them."""
+        maker = self._makers.get(name)
+        makes = maker is not None and maker.op_type in ("DynamicQuantizeLinear", "QuantizeLinear")
+        return str(maker.input[0]) if maker and makes else name
+
+    def _is_weight(self, name: str) -> bool:
+        """Whether it is a constant, or one in another order or precision."""
+        while name in self._makers and self._makers[name].op_type in _PASSED:
+            name = self._makers[name].input[0]
+        return name in self._constants or name not in self._makers
 
 
 def _of_convolution(node: onnx.NodeProto) -> Filters:

@@ -112,3 +112,47 @@ def test_picture_without_maps_is_refused(tmp_path: Path) -> None:
     result = say(save(tmp_path, net), tmp_path / "models", *ZERO_ONE, task=TASK)
 
     assert (result.exit_code, "No output has the shape" in result.output) == (1, True)
+
+
+def test_more_classes_than_columns_are_still_classes(tmp_path: Path) -> None:
+    """What has the proportions of the picture are the maps, however small they are."""
+    one = added(save(tmp_path, segmenter(20, stride=2)), tmp_path, *ZERO_ONE, task=TASK)
+
+    assert len(one.manifest.labels) == 20
+
+
+def test_indices_are_of_all_classes_of_the_argmax(tmp_path: Path) -> None:
+    """Not only of those that a few noises show; and other labels than these are refused."""
+    net = segmenter(7, last="ArgMax")
+    (weight,) = net.graph.initializer
+    numbers = np.zeros((7, 3, 3, 3), np.float32)
+    numbers[0] = 1  # so that nothing but the first class is ever seen
+    weight.CopyFrom(onnx.numpy_helper.from_array(numbers, weight.name))
+    one = added(save(tmp_path, net), tmp_path, *ZERO_ONE, task=TASK)
+    (tmp_path / "labels.txt").write_text("a\nb\nc\n")
+    labels = ("--labels", str(tmp_path / "labels.txt"))
+    refused = say(tmp_path / "net.onnx", tmp_path / "other", *ZERO_ONE, *labels, task=TASK)
+
+    assert len(one.manifest.labels) == 7
+    assert refused.exit_code == 1
+    assert "3 labels, but the ArgMax is over 7" in refused.output
+
+
+def test_more_classes_than_a_mask_holds_are_refused(tmp_path: Path) -> None:
+    """In a sentence, before anything is written."""
+    file = save(tmp_path, segmenter(300, last="ArgMax"))
+    refused = say(file, tmp_path / "models", *ZERO_ONE, task=TASK)
+
+    assert refused.exit_code == 1
+    assert "has 300 classes; a mask holds 255 at most" in refused.output
+
+
+def test_means_in_units_of_bytes_are_asked_about(tmp_path: Path) -> None:
+    """Numbers of 0 to 255 go with --scale 1; without it every picture would be black."""
+    file = save(tmp_path, segmenter(3))
+    means = ("--mean", "123.7,116,103", "--std", "58,57,57")
+    refused = say(file, tmp_path / "models", *means, task=TASK)
+    added(file, tmp_path / "models", *means, "--scale", "1", task=TASK)
+
+    assert refused.exit_code == 1
+    assert "say --scale 1 too" in refused.output
