@@ -19,14 +19,14 @@ from service.commands.open_files import room_for_connections
 from service.commands.protocol import PeerLimits, bounded_protocol
 from service.logs import configure_logs
 from service.main import create_app
-from service.memory import few_arenas, settle
+from service.memory import settle, waste_little
 from service.settings import Settings
 from service.version import VERSION
 
 
 def run_server(settings: Settings, listener: socket.socket, siblings: Siblings = ALONE) -> None:
     """Serve at the listener until the process is told to end; raises SetupError."""
-    few_arenas()
+    waste_little()
     configure_logs(settings.log_level, settings.log_format, siblings.shown_number)
     app = create_app(settings, siblings)
     server = _Server(_uvicorn_config(app, settings), app.state.condition, settings.shutdown_delay_s)

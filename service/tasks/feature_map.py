@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
+from operator import eq
 from typing import Any
 
 import numpy as np
@@ -53,7 +55,7 @@ class FeatureMap:
 
     def of(self, channels: Sequence[int]) -> NDArray[np.float32]:
         """Return the values of those channels; of all of them in order without a copy."""
-        if list(channels) == list(range(len(self.values))):
+        if len(channels) == len(self.values) and all(map(eq, channels, count())):
             return self.values
         return self.values[list(channels)]
 
