@@ -50,6 +50,25 @@ from service.wiring import open_chores, open_finishing, open_live, runners_of
 
 # Without this FastAPI would look around for something to report to at every request.
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+# The busiest first, in whose order they are matched.
+_PARTS = (
+    classify,
+    segment,
+    measure,
+    features,
+    layers,
+    kernels,
+    embed,
+    explain,
+    stability,
+    compare,
+    models,
+    admin,
+    health,
+    scrape,
+    index,
+    page,
+)
 
 
 def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
@@ -106,25 +125,8 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
     )
     app.state.keys, app.state.condition, app.state.metrics = keys, condition, metrics
     app.state.siblings = siblings
-    # not included but taken over, and the busiest first: FastAPI matches included ones twice
-    for part in (
-        classify,
-        segment,
-        measure,
-        features,
-        layers,
-        kernels,
-        embed,
-        explain,
-        stability,
-        compare,
-        models,
-        admin,
-        health,
-        scrape,
-        index,
-        page,
-    ):
+    # not included but taken over: FastAPI matches included ones twice
+    for part in _PARTS:
         app.router.routes += part.router.routes
     _surround(app, settings, keys)
     return app

@@ -122,6 +122,7 @@ def serve_model(model: LoadedModel, settings: Settings, runners: Runners) -> Ser
             features,
             open_prefix,
             _probabilities_of(model),
+            settings.max_prefix_bytes,
         ),
         release=partial(_release, model),
     )

@@ -18,12 +18,13 @@ from service.contract.manifest import (
     Provenance,
     write_manifest,
 )
+from service.contract.versions import file_ref, next_version
 from training.card import write_card
 from training.data.sound_splits import open_sounds
 from training.data.sounds import Waveform
 from training.deployed import Deployed, deploy
 from training.evaluate import main_metric
-from training.export import GRAPH_NAME, check_target, file_ref, next_version, write_graph
+from training.export import GRAPH_NAME, check_target, write_graph
 from training.nets.registry import build_net
 from training.parity import check_parity, pytorch_outputs
 from training.recipe import HandSetRecipe

@@ -30,6 +30,7 @@ from service.contract.manifest import (
     Tensor,
     write_manifest,
 )
+from service.contract.versions import file_ref, next_version
 from training.card import write_card
 from training.confusion import write_evaluation
 from training.crossvalidation import CrossValidation
@@ -114,12 +115,6 @@ def load_deployed(run: RunFolder) -> Deployed:
     weights = {key.removeprefix("net."): value for key, value in state.items()}
     net.load_state_dict({key: weights[key] for key in net.state_dict()})
     return deploy(net, recipe)
-
-
-def next_version(parent: Path) -> int:
-    """Return the version number after the highest one in the model's folder."""
-    found = parent.iterdir() if parent.is_dir() else ()
-    return 1 + max((int(folder.name) for folder in found if folder.name.isdecimal()), default=0)
 
 
 @dataclass(frozen=True)
@@ -253,7 +248,3 @@ def _provenance(run: RunFolder, recipe: Recipe, facts: RunFacts) -> Provenance:
         versions={"convscope": version("convscope"), "python": platform.python_version()}
         | {package: version(package) for package in packages},
     )
-
-
-def file_ref(file: Path) -> FileRef:
-    return FileRef(path=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest())

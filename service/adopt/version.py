@@ -1,6 +1,5 @@
 """Writes a version folder, whole or not at all."""
 
-import hashlib
 import platform
 import re
 import shutil
@@ -20,7 +19,6 @@ from service.contract.golden import GOLDEN_NAME, write_golden
 from service.contract.manifest import (
     CARD_NAME,
     MODEL_NAME,
-    FileRef,
     Graph,
     Manifest,
     Original,
@@ -28,6 +26,7 @@ from service.contract.manifest import (
     Task,
     write_manifest,
 )
+from service.contract.versions import file_ref, next_version
 from service.version import VERSION
 
 _GRAPH_NAME = "model.onnx"
@@ -55,7 +54,7 @@ def free_version(models_dir: Path, name: str, wanted: int | None) -> int:
         raise CannotAdd(
             f"{name!r} is no model name: at most 64 lower-case letters, digits, '.', '_' and '-'."
         )
-    following = _next_version(models_dir / name)
+    following = next_version(models_dir / name)
     if wanted and (models_dir / name / str(wanted)).exists():
         raise CannotAdd(
             f"{models_dir / name / str(wanted)} is there already, and is not overwritten; without "
@@ -96,14 +95,14 @@ def _write(folder: Path, adopted: Adopted, target: Target) -> None:
     write_golden(golden_file, adopted.inputs, adopted.expected)
     graph = Graph(
         precision=adopted.precision,
-        file=_file_ref(graph_file),
+        file=file_ref(graph_file),
         opset=adopted.source.opset,
         inputs=adopted.composed.inputs,
         outputs=adopted.composed.outputs,
         taps=adopted.taps,
     )
     source = adopted.source
-    golden = adopted.golden.model_copy(update={"file": _file_ref(golden_file)})
+    golden = adopted.golden.model_copy(update={"file": file_ref(golden_file)})
     manifest = Manifest(
         name=target.name,
         version=target.version,
@@ -128,12 +127,3 @@ def _provenance(source: Source) -> Provenance:
         versions={"convscope": VERSION, "python": platform.python_version()}
         | {package: installed(package) for package in _PACKAGES},
     )
-
-
-def _file_ref(file: Path) -> FileRef:
-    return FileRef(path=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
-
-
-def _next_version(parent: Path) -> int:
-    found = parent.iterdir() if parent.is_dir() else ()
-    return 1 + max((int(folder.name) for folder in found if folder.name.isdecimal()), default=0)

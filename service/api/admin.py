@@ -12,7 +12,7 @@ from service.api.siblings import Siblings
 from service.api.state import PROBLEMS, CurrentState, State
 from service.live import Changes
 
-router = APIRouter(responses=PROBLEMS, dependencies=[Depends(require_admin)])
+router = APIRouter(responses=PROBLEMS, dependencies=[Depends(require_admin)], tags=["Models"])
 
 Version = Annotated[
     int | None, Query(ge=1, le=10**9, description="Only that version; unset, the whole model.")

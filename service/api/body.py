@@ -61,6 +61,14 @@ def _share_of_this_task(budget: ByteBudget) -> Share:
     return share
 
 
+async def read_one_file(request: Request, limits: BodyLimits) -> bytes:
+    """Return the one picture or sound of the body; raises as `read_files`, and InvalidParameter."""
+    files = await read_files(request, limits)
+    if len(files) > 1:
+        raise InvalidParameter(f"One file is looked into at a time, not {len(files)}.")
+    return files[0]
+
+
 class _Body:
     """The body of one request, counted as it comes in."""
 

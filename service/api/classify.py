@@ -26,7 +26,7 @@ from service.tasks.catalog import ServedModel
 from service.tasks.classify import Probabilities
 from service.tasks.timing import Timing
 
-router = APIRouter(route_class=LeanRoute, responses=PROBLEMS)
+router = APIRouter(route_class=LeanRoute, responses=PROBLEMS, tags=["Answers"])
 
 TopK = Annotated[int, Query(ge=1, description="How many classes to return, likeliest first.")]
 _DESCRIBED: dict[str, Any] = {

@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.accept import choose_media_type
-from service.api.body import read_files
+from service.api.body import read_one_file
 from service.api.compare_schema import ComparisonOut
 from service.api.noted import note_timing
 from service.api.patience import TIMEOUT, do
@@ -21,7 +21,7 @@ from service.tasks.compare.answers import Answer
 from service.tasks.compare.measure import ComparedLayer, Comparison, compare, two_models
 from service.tasks.compare.picture import render_comparison
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(responses=PROBLEMS, tags=["Reasons"])
 
 _PNG, _JSON = "image/png", "application/json"
 # The first is what browsers and curl get, which accept anything.
@@ -60,13 +60,11 @@ async def compare_models(
     media_type = choose_media_type(request.headers.get("accept"), _OFFERED)
     _check(two_models(state.catalog, model), start_s)  # what is wrong here costs no upload
     state.chores.check_room()
-    files = await read_files(request, state.body_limits)
-    if len(files) > 1:
-        raise InvalidParameter(f"Models are compared on one file, not on {len(files)}.")
+    file = await read_one_file(request, state.body_limits)
     models, gone = two_models(state.catalog, model), Event()
     _check(models, start_s)  # they may be others by now
     note_timing(request.scope, models[0].manifest.name, models[0].manifest.version)
-    work = partial(_compare, models, files[0], start_s or 0.0, media_type, gone)
+    work = partial(_compare, models, file, start_s or 0.0, media_type, gone)
     try:
         with models[0].held(), models[1].held():
             content: bytes = await do(work, request, state)

@@ -23,7 +23,7 @@ from service.contract.errors import InputError, InvalidParameter, TooLarge
 from service.tasks.catalog import ServedModel
 from service.tasks.embed import Embedding, Pool, embed
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(responses=PROBLEMS, tags=["Look inside"])
 
 _JSON = "application/json"
 # The first is what curl gets, which accepts anything.

@@ -6,17 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.accept import choose_media_type
-from service.api.body import read_files
+from service.api.body import read_one_file
 from service.api.explain_answer import JSON, PNG, explained, methods_out
 from service.api.explain_schemas import ExplainableOut, ExplainQuery, ExplanationOut
 from service.api.noted import note_timing
 from service.api.npy import NPY
 from service.api.patience import TIMEOUT, do, do_in_steps
 from service.api.state import FILE, PROBLEMS, CurrentState, Version
-from service.contract.errors import InvalidParameter
 from service.tasks.catalog import ServedModel
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(responses=PROBLEMS, tags=["Reasons"])
 
 # The first is what browsers and curl get, which accept anything.
 _OFFERED = (PNG, NPY, JSON)
@@ -57,14 +56,11 @@ async def explain(
     note_timing(request.scope, name, model.manifest.version)
     _check(query, model)  # what is wrong here costs no upload
     state.chores.check_room()
-    files = await read_files(request, state.body_limits)
-    if len(files) > 1:
-        one = "sound" if model.listens else "picture"
-        raise InvalidParameter(f"An explanation is made of one {one}, not of {len(files)}.")
+    file = await read_one_file(request, state.body_limits)
     model = state.catalog.get(name, query.version)
     _check(query, model)  # it may be another version by now
     with model.held():
-        content = await do_in_steps(explained(model, files[0], query, media_type), request, state)
+        content = await do_in_steps(explained(model, file, query, media_type), request, state)
     return Response(content, media_type=media_type, headers={"vary": "accept"})
 
 

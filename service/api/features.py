@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.accept import choose_media_type
-from service.api.body import read_files
+from service.api.body import read_one_file
 from service.api.map_answer import JSON, PNG, look
 from service.api.map_query import MapQuery
 from service.api.map_schemas import AllMapsOut, FeatureMapOut, SoundFeatureMapOut
@@ -14,9 +14,8 @@ from service.api.noted import note_timing
 from service.api.npy import NPY
 from service.api.patience import TIMEOUT, do
 from service.api.state import FILE, PROBLEMS, CurrentState
-from service.contract.errors import InvalidParameter
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(responses=PROBLEMS, tags=["Look inside"])
 
 # The first is what browsers and curl get, which accept anything.
 _OF_ONE = (PNG, NPY, JSON)
@@ -51,10 +50,7 @@ async def feature_maps(
     note_timing(request.scope, name, model.manifest.version)
     query.check(model)  # what is wrong here costs no upload
     state.chores.check_room()
-    files = await read_files(request, state.body_limits)
-    if len(files) > 1:
-        one = "sound" if model.listens else "picture"
-        raise InvalidParameter(f"Feature maps are made of one {one}, not of {len(files)}.")
+    file = await read_one_file(request, state.body_limits)
     model = state.catalog.get(name, query.version)
-    content: bytes = await do(partial(look, model, files[0], query, media_type), request, state)
+    content: bytes = await do(partial(look, model, file, query, media_type), request, state)
     return Response(content, media_type=media_type, headers={"vary": "accept"})

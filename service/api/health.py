@@ -8,7 +8,7 @@ from service.api.schemas import Live, ModelState, Problem, Ready
 from service.api.state import PROBLEMS, CurrentState
 from service.tasks.catalog import Catalog
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(responses=PROBLEMS, tags=["Server"])
 
 
 @router.get("/livez")

@@ -6,7 +6,7 @@ from service.api.page import HTML, page, wants_page
 from service.api.schemas import Index
 from service.api.state import PROBLEMS
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(responses=PROBLEMS, tags=["Server"])
 
 
 @router.get("/", response_model=Index, responses={200: {"content": {HTML: {}}}})

@@ -17,7 +17,7 @@ from service.tasks.channels import parse_channels
 from service.tasks.kernel_mosaic import render_kernels
 from service.tasks.kernels import kernel_figures, read_kernels
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(responses=PROBLEMS, tags=["Look inside"])
 
 _PNG, _JSON = "image/png", "application/json"
 # The first is what browsers and curl get, which accept anything.

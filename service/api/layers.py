@@ -11,7 +11,7 @@ from service.api.state import PROBLEMS, CurrentState, Version, ref
 from service.contract.specs import AudioPreprocessing
 from service.tasks.catalog import ServedModel
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(responses=PROBLEMS, tags=["Look inside"])
 
 
 @router.get("/v1/models/{name}/layers")

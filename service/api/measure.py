@@ -14,7 +14,7 @@ from service.api.sounds import Hearing
 from service.api.state import FILES, PROBLEMS, Version, state_of
 from service.api.written import respond
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(responses=PROBLEMS, tags=["Answers"])
 
 _JSON = "application/json"
 _DESCRIBED: dict[str, Any] = {

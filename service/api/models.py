@@ -14,7 +14,7 @@ from service.api.state import PROBLEMS, CurrentState
 from service.contract.refusal import Refusal
 from service.tasks.catalog import Catalog, ServedModel, Unloaded
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(responses=PROBLEMS, tags=["Models"])
 
 
 @router.get("/v1/models")

@@ -16,7 +16,7 @@ from service.api.state import PROBLEMS, State
 from service.tasks.catalog import ServedModel
 from service.version import VERSION
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(responses=PROBLEMS, tags=["Server"])
 
 # Half of the time that Prometheus gives unless told otherwise.
 _PATIENCE_S = 5.0

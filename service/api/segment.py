@@ -23,7 +23,7 @@ from service.api.written import Result, respond
 from service.contract.errors import InvalidParameter
 from service.tasks.catalog import ServedModel
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(responses=PROBLEMS, tags=["Answers"])
 
 # The first is what curl gets, which accepts anything.
 _OF_PICTURES = (JSON, PNG, NPY)

@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.accept import choose_media_type
-from service.api.body import read_files
+from service.api.body import read_one_file
 from service.api.noted import note_timing
 from service.api.patience import TIMEOUT, do_in_steps
 from service.api.stability_schema import Asked, StabilityOut
@@ -24,7 +24,7 @@ from service.tasks.stability.picture import render_stability
 from service.tasks.stability.sound_moves import SoundMoves
 from service.tasks.stability.subjects import subject_of
 
-router = APIRouter(responses=PROBLEMS)
+router = APIRouter(responses=PROBLEMS, tags=["Reasons"])
 
 _PNG, _JSON = "image/png", "application/json"
 # The first is what browsers and curl get, which accept anything.
@@ -95,14 +95,11 @@ async def stability(
     note_timing(request.scope, name, model.manifest.version)
     wanted.transforms(model)  # what is wrong here costs no upload
     state.chores.check_room()
-    files = await read_files(request, state.body_limits)
-    if len(files) > 1:
-        one = "sound" if model.listens else "picture"
-        raise InvalidParameter(f"Stability is measured on one {one}, not on {len(files)}.")
+    file = await read_one_file(request, state.body_limits)
     model, gone = state.catalog.get(name, version), Event()
     try:
         with model.held():
-            work = _measure(model, files[0], wanted, gone)
+            work = _measure(model, file, wanted, gone)
             content = await do_in_steps(work, request, state)
     finally:
         gone.set()

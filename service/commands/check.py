@@ -12,11 +12,14 @@ from service.wiring import placement_of
 
 
 @click.command()
-@click.argument("models_dir", required=False, type=click.Path(path_type=Path))
-@settings_options(PLACING)
-def check(models_dir: Path | None, **flags: Any) -> None:
-    """Verify every model of a folder; the exit code is 1 if one would be refused."""
-    settings = read_settings({"models_dir": models_dir, **flags})
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@settings_options(("models_dir", *PLACING))
+def check(folder: Path | None, **flags: Any) -> None:
+    """Verify every model of a folder; the exit code is 1 if one would be refused.
+
+    FOLDER is another way to say --models-dir.
+    """
+    settings = read_settings(flags if folder is None else {**flags, "models_dir": folder})
     try:
         repository = load_repository(settings.models_dir, placement_of(settings))
     except SetupError as error:

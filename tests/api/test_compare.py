@@ -118,7 +118,7 @@ def test_one_file_at_a_time(everything: Client) -> None:
     files = [("file", ("a.jpg", flat("red")))] * 2
     answer = everything.post("/v1/compare?model=colors&model=colors", files=files)
     assert answer.status_code == 422
-    assert "one file, not on 2" in answer.json()["detail"]
+    assert "at a time, not 2" in answer.json()["detail"]
 
 
 def test_answer_that_comes_too_late_is_given_up(everything: Client) -> None:

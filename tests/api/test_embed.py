@@ -3,13 +3,17 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 
 from service.api import embed
 from service.codecs.image import encode_png
+from service.contract.errors import DeadlineExceeded
 from service.settings import Settings
+from service.tasks import embed as tasks
+from service.tasks import listen
 from tests.api.client import Client
 from tests.pictures import flat
 from tests.sound_graphs import RATE_HZ, WINDOW, noise, wav, write_silence, write_tones
@@ -173,3 +177,11 @@ def test_form_that_is_not_offered_is_told(client: Client) -> None:
     """406 lists what can be had."""
     answer = client.post(COLORS, content=flat("red"), headers={"accept": "image/png"})
     assert answer.status_code == 406
+
+
+def test_long_sound_that_nobody_waits_for_is_given_up(client: Client) -> None:
+    """Its windows are not all run for an answer that has no reader."""
+    gone, model = Event(), client.app.state.convscope.catalog.get("tones")
+    gone.set()
+    with pytest.raises(DeadlineExceeded):
+        tasks.embed(model, wav(noise(listen._SHORT_SAMPLES + WINDOW)), None, "mean", gone)

@@ -160,7 +160,7 @@ def test_one_picture_at_a_time(many: Client) -> None:
     """Explanations of several files would have no clear form."""
     answer = many.post(PATH, files=[("file", ("a.png", halves()))] * 2)
     assert answer.status_code == 422
-    assert "one picture, not of 2" in answer.json()["detail"]
+    assert "at a time, not 2" in answer.json()["detail"]
 
 
 def test_segmenter_is_asked_for_a_pixel_of_the_picture(many: Client) -> None:

@@ -84,7 +84,7 @@ def test_one_picture_at_a_time(client: Client) -> None:
     files = [("file", ("a.jpg", flat("red")))] * 2
     answer = client.post(PATH, files=files)
     assert answer.status_code == 422
-    assert "one picture, not of 2" in answer.json()["detail"]
+    assert "at a time, not 2" in answer.json()["detail"]
 
 
 def test_form_that_is_not_offered_is_told(client: Client) -> None:

@@ -160,7 +160,7 @@ def test_several_sounds_are_refused(client: Client) -> None:
     """They would have no clear form."""
     answer = client.post(SILENCE, files=[("file", ("a.wav", wav(noise(100))))] * 2)
     assert answer.status_code == 422
-    assert "one sound, not of 2" in answer.json()["detail"]
+    assert "at a time, not 2" in answer.json()["detail"]
 
 
 def test_layers_of_a_net_that_hears_come_with_its_rate(client: Client) -> None:

@@ -136,7 +136,7 @@ def test_one_picture_at_a_time(client: Client) -> None:
     """Curves of several files would have no clear form, so they are refused."""
     answer = client.post(PATH, files=[("file", ("a.jpg", flat("red")))] * 2)
     assert answer.status_code == 422
-    assert "one picture, not on 2" in answer.json()["detail"]
+    assert "at a time, not 2" in answer.json()["detail"]
 
 
 def test_answer_that_comes_too_late_is_given_up(client: Client) -> None:

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Generator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
-from service.api.patience import do_in_steps
-from service.contract.errors import DeadlineExceeded
+from service.api.patience import do, do_in_steps
+from service.contract.errors import DeadlineExceeded, ModelNotReady
 from service.settings import Settings
 from tests.api.client import Client
 
@@ -82,16 +83,31 @@ def test_other_work_has_its_turn_between_two_steps(fresh: Client) -> None:
     """With a single runner, what is asked for later is done before endless work ends."""
     state, steps = fresh.app.state.convscope, list[int]()
 
-    def quick() -> Generator[None, None, int]:
-        return len(steps)
-        yield
-
     async def both() -> int:
         forever = asyncio.create_task(do_in_steps(endless(steps), Caller(20_000).request, state))
         while len(steps) < 3:
             await asyncio.sleep(0)
-        found = await do_in_steps(quick(), Caller(20_000).request, state)
+        found: int = await do(lambda: len(steps), Caller(20_000).request, state)
+        assert not forever.done()
         forever.cancel()
         return found
 
     assert fresh.run(both()) >= 3
+
+
+def test_model_that_is_looked_into_is_closed_afterwards(fresh: Client) -> None:
+    """Unloading waits for an explanation that was accepted, whose runs then still succeed."""
+    model = fresh.app.state.convscope.catalog.get("colors")
+
+    async def scene() -> bool:
+        with model.held():
+            closing = asyncio.create_task(model.close())
+            await asyncio.wait({closing}, timeout=0.2)
+            open_while_held = not closing.done()
+            model.classifying().task.run([np.zeros((8, 8, 3), np.uint8)], True)
+        await closing
+        return open_while_held
+
+    assert fresh.run(scene())
+    with pytest.raises(ModelNotReady):
+        model.classifying().task.run([np.zeros((8, 8, 3), np.uint8)], True)

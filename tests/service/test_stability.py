@@ -248,3 +248,18 @@ def test_probabilities_that_are_no_numbers_are_told_as_none() -> None:
     assert found.probability is None
     assert {said.probability for said in found.curves[0].said} == {None}
     assert render_stability(found, moves, LABELS, "broken")
+
+
+def test_others_have_their_turn_before_every_run() -> None:
+    """There is a step for each batch, so that no runner is kept for all of them."""
+    moves, sizes = PictureMoves(noise(32, 32)), []
+
+    def run(inputs: np.ndarray) -> np.ndarray:
+        sizes.append(len(inputs))
+        return np.full((len(inputs), 3), 1 / 3)
+
+    steps = measure(Subject(moves, ClassJudge(run, LABELS), 5), ["rotate"], None, Event())
+    runs_at_steps = [len(sizes) for _ in steps]
+
+    assert runs_at_steps == list(range(1, len(sizes)))
+    assert len(sizes) > 2

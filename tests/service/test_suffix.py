@@ -67,7 +67,7 @@ def halves_of(model: onnx.ModelProto, tap: str) -> TwoHalves:
     scores = model.graph.output[0].name
     halves = cut_in_two(model, Facts(model), tap, scores)
     before, after = open_session(halves.before), open_session(halves.after)
-    return TwoHalves(before, after, "images", tap, scores, halves.sides)
+    return TwoHalves(before, after, "images", tap, scores, halves.sides, size_bytes=0)
 
 
 def silenced(model: onnx.ModelProto, tap: str, channel: int) -> np.ndarray:

@@ -46,6 +46,7 @@ class Reasons:
     read: returns the graph with all its weights; called when it is first needed.
     open_graph: makes a serialised model runnable.
     run: the whole graph, inputs to probabilities.
+    max_bytes: what the weights in all halves that are kept may take together.
 
     May be called from several threads; halves wanted by many are built once.
     """
@@ -57,6 +58,7 @@ class Reasons:
         features: FeatureMaps,
         open_graph: Callable[[bytes], Run],
         run: RunWhole,
+        max_bytes: int = 2**28,
     ) -> None:
         self._manifest, self._features, self._run = manifest, features, run
         # As in FeatureMaps, nothing here refers to `self`.
@@ -64,7 +66,10 @@ class Reasons:
         self._plan = plan
         name = manifest.graph.inputs[0].name
         self._halves: Kept[str, TwoHalves] = Kept(
-            lambda tap: _cut(plan(), tap, name, open_graph), _MOST_KEPT
+            lambda tap: _cut(plan(), tap, name, open_graph),
+            _MOST_KEPT,
+            lambda halves: halves.size_bytes,
+            max_bytes,
         )
 
     def plan(self) -> Plan:
@@ -169,7 +174,8 @@ def _cut(plan: Plan, tap: str, inputs: str, open_graph: Callable[[bytes], Run]) 
             f"The graph has no tensor {error}, which its manifest lists."
         ) from error
     before, after = open_graph(halves.before), open_graph(halves.after)
-    return TwoHalves(before, after, inputs, tap, plan.scores, halves.sides)
+    size_bytes = len(halves.before) + len(halves.after)
+    return TwoHalves(before, after, inputs, tap, plan.scores, halves.sides, size_bytes)
 
 
 def _index(place: tuple[float, float] | None, shape: Sequence[int]) -> tuple[int, ...] | None:

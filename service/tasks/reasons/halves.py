@@ -1,6 +1,7 @@
 """Runs both halves of a graph that was cut at a tap."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -86,17 +87,20 @@ class Halfway:
         return one
 
 
+@dataclass(frozen=True)
 class TwoHalves:
     """Both halves of a graph, ready to run.
 
-    input, tap, scores: names of tensors. sides: as in Halves.
+    input, tap, scores: names of tensors. sides: as in Halves. size_bytes: of both as files.
     """
 
-    def __init__(
-        self, before: Run, after: Run, input: str, tap: str, scores: str, sides: tuple[str, ...]
-    ) -> None:
-        self.before, self.after = before, after
-        self.input, self.tap, self.scores, self.sides = input, tap, scores, sides
+    before: Run
+    after: Run
+    input: str
+    tap: str
+    scores: str
+    sides: tuple[str, ...]
+    size_bytes: int
 
     def begin(self, inputs: Array) -> Halfway:
         """Run one item (1, ...) to the tap."""
