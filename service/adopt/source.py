@@ -62,6 +62,7 @@ def read_source(path: Path) -> Source:
         )
     if model.ByteSize() > _LARGEST_BYTES:
         raise CannotAdd(f"{path} has more than 2 GB of weights, which is more than one file holds.")
+    _check_is_for_evaluation(model, path)
     digest, ir_version = hashlib.sha256(content).hexdigest(), model.ir_version
     return Source(path, _tidied(model), digest, ir_version)
 
@@ -89,6 +90,16 @@ def _beside(path: Path, name: str) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise CannotAdd(f"{path} has weights in {file}: {error.strerror}.") from error
+
+
+def _check_is_for_evaluation(model: onnx.ModelProto, path: Path) -> None:
+    for node in model.graph.node:
+        learns = any(a.name == "training_mode" and a.i for a in node.attribute)
+        if node.op_type == "BatchNormalization" and learns:
+            raise CannotAdd(
+                f"{path} has BatchNormalization in training mode, whose answers depend on what "
+                "comes along in a batch: export the net in evaluation mode."
+            )
 
 
 def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -48,6 +48,18 @@ def random() -> onnx.ModelProto:
     return classifier(extra=[helper.make_node("RandomNormalLike", ["pictures"], ["scaled"])])
 
 
+def in_training() -> onnx.ModelProto:
+    reads = ["pictures", "one", "zero", "zero", "one"]
+    norm = helper.make_node(
+        "BatchNormalization", reads, ["scaled", "mean", "variance"], training_mode=1
+    )
+    made = classifier(extra=[norm])
+    for name, number in (("one", 1), ("zero", 0)):
+        numbers = np.full(3, number, np.float32)
+        made.graph.initializer.append(onnx.numpy_helper.from_array(numbers, name))
+    return made
+
+
 def not_a_number() -> onnx.ModelProto:
     made = classifier()
     broken = np.full((6, 3, 3, 3), np.nan, np.float32)
@@ -85,6 +97,7 @@ def of_any_size() -> onnx.ModelProto:
         (outside, ZERO_ONE, "does not lie beside it"),
         (random, ZERO_ONE, "differs from run to run"),
         (not_a_number, ZERO_ONE, "NaN"),
+        (in_training, ZERO_ONE, "export the net in evaluation mode"),
         (classifier, (), "Say --preset"),
         (classifier, (*ZERO_ONE, "--mean", "0.5"), "not both"),
         (classifier, ("--mean", "0.1,0.2"), "2 numbers, but the input has 3 channels"),

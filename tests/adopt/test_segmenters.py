@@ -156,3 +156,13 @@ def test_means_in_units_of_bytes_are_asked_about(tmp_path: Path) -> None:
 
     assert refused.exit_code == 1
     assert "say --scale 1 too" in refused.output
+
+
+def test_large_maps_are_kept_for_one_sample(tmp_path: Path) -> None:
+    """Three of 10 MB each would have to be read at every start."""
+    net = segmenter(40, sides=(256, 256))
+    one = added(save(tmp_path, net), tmp_path, *ZERO_ONE, task=TASK)
+    with np.load(one.folder / "golden.npz") as stored:
+        counts = {len(stored[name]) for name in stored.files}
+
+    assert counts == {1}

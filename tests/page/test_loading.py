@@ -55,7 +55,7 @@ def test_works_below_a_path(bench: Bench) -> None:
         url = route.request.url.replace("/vision/", "/")
         route.fulfill(response=route.fetch(url=url))
 
-    with bench.noting(path="/docs") as (page, noted):
+    with bench.noting(path="/livez") as (page, noted):
         page.route("**/vision/**", pass_on)
         noted.requests.clear()
         page.goto(f"{bench.url}/vision/#sample=cat.jpg&view=layers")
@@ -121,7 +121,7 @@ def test_documentation_works_without_internet(bench: Bench) -> None:
     """The interface's documentation loads from here alone, and can be tried."""
     with bench.open(path="/docs") as page:
         expect(page.locator(".opblock-summary-path").first).to_contain_text("classify")
-        page.locator("#operations-default-list_models_v1_models_get button").first.click()
+        page.locator("#operations-Models-list_models_v1_models_get button").first.click()
         page.get_by_role("button", name="Try it out").click()
         page.get_by_role("button", name="Execute").click()
         expect(

@@ -253,6 +253,7 @@ def test_check_tells_good_from_bad(models: Path) -> None:
     good = run("check", models)
     assert good.exit_code == 0
     assert good.output.startswith("OK       colors/1: golden outputs within")
+    assert run("check", "--models-dir", models).output == good.output
     (write_model(models, "colors", 2) / "CARD.md").unlink()
     bad = run("check")
     assert bad.exit_code == 1
