@@ -10,6 +10,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.page import is_public
+from service.api.path import path_of
 from service.api.problems import problem_of, respond
 from service.api.request_id import request_id_of
 from service.api.siblings import Siblings
@@ -73,7 +74,8 @@ class Guard:
         ):
             await self._app(scope, receive, send)
             return
-        refusal = respond(problem_of(_unauthorized(), request_id_of(scope)))
+        problem = problem_of(_unauthorized(), request_id_of(scope))
+        refusal = respond(problem, path_of(scope))
         await refusal(scope, receive, send)
 
 

@@ -1,4 +1,7 @@
-"""Every error as application/problem+json (RFC 9457); the one place that gives them statuses."""
+"""Every error as application/problem+json (RFC 9457); the one place that gives them statuses.
+
+Below the paths of other protocols an error has the shape that their clients read.
+"""
 
 import functools
 import logging
@@ -6,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
+import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -14,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.path import path_of
 from service.api.request_id import request_id_of
 from service.api.schemas import ParameterError, Problem
 from service.contract.errors import (
@@ -64,6 +69,8 @@ STATUS: dict[type[ConvscopeError], int] = {
     DeadlineExceeded: 504,
 }
 MEDIA_TYPE = "application/problem+json"
+# Clients of the Open Inference Protocol and of Hugging Face read {"error": "..."} and nothing else.
+_FOREIGN = re.compile(r"/(v2|hf)(/|$)")
 _logger = logging.getLogger("convscope")
 
 
@@ -90,15 +97,21 @@ def not_ready(detail: str, request_id: str) -> Problem:
     return _problem("not-ready", 503, detail, request_id)
 
 
-def answer_to(error: ConvscopeError, request_id: str) -> Response:
+def answer_to(error: ConvscopeError, request_id: str, path: str = "") -> Response:
     """Return the answer to a request that failed so, with what the client is to do next."""
-    return respond(problem_of(error, request_id), _advice(error))
+    return respond(problem_of(error, request_id), path, _advice(error))
 
 
-def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the problem as an answer; a 401 says how to do better (RFC 9110, 11.6.1)."""
+def respond(problem: Problem, path: str = "", headers: Mapping[str, str] | None = None) -> Response:
+    """Return the problem as an answer; a 401 says how to do better (RFC 9110, 11.6.1).
+
+    path: of the request, by which the shape is chosen; empty where it is not known.
+    """
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers = {**(headers or {}), "www-authenticate": "Bearer"}
+    if _FOREIGN.match(path):
+        told = orjson.dumps({"error": problem.detail})
+        return Response(told, problem.status, headers, media_type="application/json")
     body = problem.model_dump_json(exclude_none=True)
     return Response(body, problem.status, headers, media_type=MEDIA_TYPE)
 
@@ -137,12 +150,13 @@ class LastResort:
         except Exception as error:
             if scope["type"] != "http" or started:
                 raise
-            await respond(problem_of(error, request_id_of(scope)))(scope, receive, send)
+            problem = problem_of(error, request_id_of(scope))
+            await respond(problem, path_of(scope))(scope, receive, send)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ConvscopeError)
-    return answer_to(error, request_id_of(request.scope))
+    return answer_to(error, request_id_of(request.scope), path_of(request.scope))
 
 
 def _advice(error: ConvscopeError) -> dict[str, str]:
@@ -166,7 +180,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     detail = "; ".join(f"{found.parameter}: {found.detail}" for found in errors)
     problem = _problem("invalid-parameter", 422, detail, request_id_of(request.scope))
     problem.errors = errors
-    return respond(problem)
+    return respond(problem, path_of(request.scope))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -184,7 +198,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     problem = _problem(
         slug, error.status_code, detail, request_id_of(request.scope), phrase.capitalize()
     )
-    return respond(problem, headers)
+    return respond(problem, path_of(request.scope), headers)
 
 
 def _methods_at(request: Request) -> list[str]:
@@ -198,7 +212,8 @@ def _methods_at(request: Request) -> list[str]:
 
 async def _on_disconnect(request: Request, _: Exception) -> Response:
     detail = "The client went away before its request was complete."
-    return respond(_problem("incomplete-request", 400, detail, request_id_of(request.scope)))
+    problem = _problem("incomplete-request", 400, detail, request_id_of(request.scope))
+    return respond(problem, path_of(request.scope))
 
 
 _HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {

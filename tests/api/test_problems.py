@@ -153,3 +153,15 @@ def test_insane_request_id_is_replaced(client: Client, given: str) -> None:
     made = client.get("/livez", headers={"x-request-id": given}).headers["x-request-id"]
     assert made != given
     assert len(made) == 32
+
+
+@pytest.mark.parametrize("path", ["/v2/nothing", "/v2", "/hf/nothing/more"])
+def test_other_protocols_get_their_shape(client: Client, path: str) -> None:
+    """Clients of other protocols read {"error": "..."} alone, and its media type."""
+    answer = client.request("DELETE", path)
+
+    assert answer.status_code in (404, 405)
+    assert answer.headers["content-type"] == "application/json"
+    assert list(answer.json()) == ["error"]
+    assert path in answer.json()["error"]
+    assert client.get("/v2nothing").headers["content-type"] == "application/problem+json"
