@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from service.client import calls
+import service.client.calls as calls
 from service.client.call import Call
 
 Told = TypeVar("Told")
