@@ -11,7 +11,7 @@ import pytest
 from tests.api.real_server import start, stop
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["hugging-face.md"]
+PAGES = ["client.md", "hugging-face.md"]
 ADDRESS = "http://127.0.0.1:8000"
 
 
@@ -31,7 +31,8 @@ def test_python_of_the_page_runs(page: str, address: str, tmp_path: Path) -> Non
     assert ADDRESS in blocks[0]
     script = tmp_path / "page.py"
     script.write_text("\n".join(blocks).replace(ADDRESS, address))
-    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    for name in ("docs", "README.md"):
+        (tmp_path / name).symlink_to(ROOT / name)
     done = subprocess.run(
         [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
