@@ -34,7 +34,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 # Nothing of an answer was there when these happened, and asking twice does no harm.
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError)
 # What is said of one file; to a single one of several it is its result.
-_OF_FILES = ("empty-input", "unsupported-media", "invalid-image", "invalid-audio", "too-large")
+_OF_FILES = {"empty-input", "unsupported-media", "invalid-image", "invalid-audio", "too-large"}
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,8 @@ def _told(call: Call[Told], outcome: Answer | Failure) -> Told:
     if outcome.status in call.expected:
         return call.told(outcome)
     refusal = _refusal(outcome)
-    if call.several and len(call.files) == 1 and refusal.problem.type.endswith(_OF_FILES):
+    kind = refusal.problem.type.rpartition(":")[2]
+    if call.several and len(call.files) == 1 and kind in _OF_FILES:
         return [refusal]  # type: ignore[return-value]  # as if there were others
     raise refusal
 
