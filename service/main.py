@@ -35,6 +35,7 @@ from service.api.budget import ByteBudget
 from service.api.catch_up import catch_up
 from service.api.condition import Condition
 from service.api.cors import allow_origins
+from service.api.hf import routes as hf
 from service.api.keys import Guard, KeyRing, read_keys
 from service.api.lean import shorten
 from service.api.metrics import Meter, Metrics
@@ -62,6 +63,7 @@ _PARTS = (
     explain,
     stability,
     compare,
+    hf,
     models,
     admin,
     health,
