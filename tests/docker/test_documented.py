@@ -5,7 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
+from service.api.health import router as health
+from service.settings import ENV_PREFIX, Settings
 from tests.docker.programs import ROOT, own, run
 from tests.docker.test_compose import bare
 
@@ -60,3 +63,21 @@ def test_settings_of_ones_own_are_taken(clone: Path) -> None:
     after = run(*words, *env_file, "config", cwd=clone, env=bare()).stdout
     assert after != before
     assert 'memory: "1073741824"' in after
+
+
+def test_pod_of_the_documents_asks_for_what_there_is() -> None:
+    """Probes go to routes, variables are settings, and the pod is given the time to drain."""
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/deploy.md").read_text(), re.DOTALL)
+    pod = yaml.safe_load(text)
+    (container,) = pod["containers"]
+    port = container["ports"][0]["containerPort"]
+    assert f"CONVSCOPE_PORT={port}" in (ROOT / "Dockerfile").read_text()
+    routes = {route.path for route in health.routes}  # type: ignore[attr-defined]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        asked = container[probe]["httpGet"]
+        assert (asked["path"] in routes, asked["port"]) == (True, port)
+    given = {
+        each["name"].removeprefix(ENV_PREFIX).lower(): each["value"] for each in container["env"]
+    }
+    drains = Settings(**given).shutdown_delay_s + Settings().shutdown_grace_s  # type: ignore[arg-type]
+    assert pod["terminationGracePeriodSeconds"] > drains
