@@ -5,39 +5,18 @@
 The order of the file is that of the page, from "is all well" down to "what runs where".
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from grafana_foundation_sdk.builders import common, stat, table, timeseries
-from grafana_foundation_sdk.builders.dashboard import (
-    Dashboard,
-    QueryVariable,
-    Row,
-    ThresholdsConfig,
-)
-from grafana_foundation_sdk.builders.prometheus import Dataquery
+from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.common import (
-    BigValueColorMode,
-    BigValueGraphMode,
-    SortOrder,
-    TooltipDisplayMode,
-)
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
-    DataSourceRef,
-    DataTransformerConfig,
-    Threshold,
-    ThresholdsMode,
     ValueMap,
     ValueMappingResult,
-    VariableOption,
-    VariableRefresh,
 )
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from panels import SOURCE, Panel, choice, figure, lines, rows
 
 FILE = Path(__file__).parent / "dashboards" / "convscope.json"
-SOURCE = DataSourceRef(type_val="prometheus", uid="convscope-prometheus")
 # What was chosen at the top of the page.
 HERE = 'job="convscope", instance=~"$instance"'
 MODELS = f'{HERE}, model=~"$model"'
@@ -53,7 +32,6 @@ PARTS = {
     "decode": "Bytes to model input, resizing included.",
     "compute": "The graph, for the whole batch that the item was in.",
 }
-Panel = timeseries.Panel | stat.Panel | table.Panel
 
 
 def dashboard() -> Dashboard:
@@ -85,20 +63,6 @@ def dashboard() -> Dashboard:
             number += 1
             page.with_panel(panel.id(number).datasource(SOURCE))
     return page
-
-
-def choice(name: str, query: str) -> QueryVariable:
-    """Return a variable of which everything is chosen at first."""
-    return (
-        QueryVariable(name)
-        .datasource(SOURCE)
-        .query(query)
-        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .include_all(True)
-        .all_value(".*")
-        .current(VariableOption(selected=True, text="All", value="$__all"))
-        .multi(True)
-    )
 
 
 def well() -> list[Panel]:
@@ -331,63 +295,6 @@ def quantile(share: float, part: str, by: str) -> str:
     """Return the query for the time that so many items do not exceed."""
     buckets = f"rate(convscope_{part}_seconds_bucket{{{MODELS}}}[{RATE}])"
     return f"histogram_quantile({share}, sum by ({by}, le) ({buckets}))"
-
-
-def figure(
-    title: str, query: str, unit: str, warn: float | None = None, alarm: float | None = None
-) -> stat.Panel:
-    """Return one number with its recent past behind it."""
-    colors = [("green", None), ("orange", warn), ("red", alarm)]
-    steps = [
-        Threshold(color=color, value=value)
-        for color, value in colors
-        if value is not None or color == "green"
-    ]
-    return (
-        stat.Panel()
-        .title(title)
-        .unit(unit)
-        .height(4)
-        .span(3)
-        .graph_mode(BigValueGraphMode.AREA)
-        .color_mode(BigValueColorMode.VALUE)
-        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .thresholds(ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
-        .with_target(target(query).instant() if unit == "none" else target(query))
-    )
-
-
-def lines(
-    title: str, queries: Mapping[str, str], unit: str, what: str = "", width: int = 8
-) -> timeseries.Panel:
-    """Return lines over time. queries: by legend."""
-    panel = timeseries.Panel().title(title).unit(unit).height(8).span(width).min(0)
-    if what:
-        panel.description(what)
-    panel.tooltip(
-        common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
-    )
-    for letter, (legend, query) in zip("ABCDEF", queries.items(), strict=False):
-        panel.with_target(target(query, letter).legend_format(legend))
-    return panel
-
-
-def rows(title: str, query: str, width: int, what: str = "") -> table.Panel:
-    """Return a table whose columns are the labels of the query."""
-    hidden = {"Time": True, "Value": True}
-    panel = table.Panel().title(title).height(8).span(width)
-    if what:
-        panel.description(what)
-    return panel.with_target(
-        target(query).instant().format(PromQueryFormat.TABLE)
-    ).with_transformation(
-        DataTransformerConfig(id_val="organize", options={"excludeByName": hidden})
-    )
-
-
-def target(query: str, letter: str = "A") -> Dataquery:
-    """Return the query as Grafana asks it."""
-    return Dataquery().expr(query).ref_id(letter).datasource(SOURCE)
 
 
 def text() -> str:

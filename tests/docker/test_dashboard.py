@@ -8,18 +8,19 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from tests.docker.programs import DOCKER, ROOT
+from tests.docker.programs import DOCKER
 from tests.docker.queries import dashboard, panels
 
-WRITTEN = DOCKER / "grafana/dashboards/convscope.json"
+WRITER = DOCKER / "grafana"
+WRITTEN = WRITER / "dashboards/convscope.json"
 PROVISIONED = DOCKER / "grafana/provisioning"
 
 
 def test_file_is_what_the_program_writes() -> None:
     """Whoever changes one changes the other: python docker/grafana/dashboard.py."""
-    program = "import runpy; print(runpy.run_path('docker/grafana/dashboard.py')['text'](), end='')"
+    program = "import dashboard; print(dashboard.text(), end='')"
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=WRITER, capture_output=True, text=True, check=True
     )
     assert done.stdout == WRITTEN.read_text()
 
