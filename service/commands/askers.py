@@ -18,7 +18,7 @@ from service.tasks.listen import Heard, Recording
 from service.tasks.segment import Question, Segmented
 
 # A processor that runs by itself is quickest where what it works on stays in its cache.
-_PICTURES_AT_ONCE_ON_CPU = 8
+_PICTURES_AT_ONCE_ON_CPU = 16
 # Each may hold 4 MB of waveform; windows of all of them run together.
 _SOUNDS_AT_ONCE = 16
 

@@ -86,7 +86,7 @@ class Sweep:
                     progress.note(len(answered.lines), answered.failed)
             progress.close()
             if heard:
-                return self._stopped(f"Stopped by {heard[0].name}.", 128 + heard[0])
+                return _stopped(f"Stopped by {heard[0].name}", count, 128 + heard[0])
             if not count.files:
                 journal.forget()
                 return self._say(f"There is nothing to answer.{_passed(finder)}", _NOTHING)
@@ -95,10 +95,11 @@ class Sweep:
             journal.finish(count.summary(journal.failed, finder))
         except OSError as error:
             progress.close()
-            return self._stopped(f"{error.filename or self.out}: {error.strerror}.", _STOPPED)
+            why = f"{error.filename or self.out}: {error.strerror}"
+            return _stopped(why, count, _STOPPED)
         except (DeviceFault, SetupError) as error:
             progress.close()
-            return self._stopped(str(error), _STOPPED)
+            return _stopped(str(error).rstrip("."), count, _STOPPED)
         self._tell_speed(count, finder)
         return self._end(journal)
 
@@ -157,12 +158,6 @@ class Sweep:
         told = f"{count.new:,} files in {seconds:,.1f} s, {rate:,.1f} a second"
         self._say(f"{told}{before}.{_passed(finder)}", 0)
 
-    def _stopped(self, why: str, code: int) -> int:
-        """Tell how to go on; that is told even to those who want it quiet."""
-        again = f"What was answered is in {self.out.name}'s records"
-        click.echo(f"{why} {again}; the same command goes on from there.", err=True)
-        return code
-
     def _say(self, what: str, code: int) -> int:
         if not self.quiet:
             click.echo(what, err=True)
@@ -194,6 +189,12 @@ class _Count:
             "failed": failed,
             "skipped": finder.skipped,
         }
+
+
+def _stopped(why: str, count: _Count, code: int) -> int:
+    """Tell how to go on, even those who want it quiet; return the exit code."""
+    click.echo(f"{why}: {count.files:,} files are done. The same command goes on there.", err=True)
+    return code
 
 
 def _passed(finder: Finder) -> str:

@@ -72,9 +72,11 @@ class Crew:
             self._put(error)
 
     def _put(self, begun: Future[Answered] | Exception | None) -> None:
-        while not self._stop.is_set():
+        while True:  # once in any case: it may have begun before all was stopped
             with suppress(Full):
                 self._begun.put(begun, timeout=_TICK_S)
+                return
+            if self._stop.is_set():
                 return
 
     def _work(self, share: list[str]) -> Answered:

@@ -104,7 +104,7 @@ class Finder:
             yield folder
             return
         for name in sorted(names):
-            yield os.path.join(folder, name)
+            yield name if folder == os.curdir else os.path.join(folder, name)
 
     def _wanted(self, entry: "os.DirEntry[str]") -> str | None:
         """Return the entry's name, with a separator if it is a folder, or None to pass it by."""

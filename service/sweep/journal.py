@@ -95,7 +95,9 @@ class Journal:
         try:
             self._lock()
             self._take_up(asked, restart)
-            self._file = os.open(places.records, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            # what is finished is only looked at
+            how = os.O_RDONLY if self.finished else os.O_RDWR | os.O_CREAT | os.O_APPEND
+            self._file = os.open(places.out if self.finished else places.records, how, 0o644)
         except BaseException:
             os.close(self._run)
             raise
@@ -112,7 +114,8 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         with suppress(OSError):
-            os.fsync(self._file)
+            if not self.finished:
+                os.fsync(self._file)
         os.close(self._file)
         os.close(self._run)
 
@@ -187,8 +190,9 @@ class Journal:
             self._begin(asked)
             return
         _check_same(before, _as_read(asked), out)
-        os.lseek(self._run, sum(map(len, lines)), os.SEEK_SET)
-        os.ftruncate(self._run, sum(map(len, lines)))
+        whole = sum(map(len, lines))
+        if os.lseek(self._run, whole, os.SEEK_SET) < os.fstat(self._run).st_size:
+            os.ftruncate(self._run, whole)
         if rest:
             self.finished = rest[0]["finished"]
             self._clear()

@@ -8,6 +8,7 @@ from service.contract.errors import TooLarge
 
 # Opening a pipe that nobody writes to would wait for ever. Windows has no such flag.
 _HOW = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_BLOCK_BYTES = 1024 * 1024
 
 
 def read_file(path: str, most_bytes: int) -> bytes:
@@ -29,14 +30,14 @@ def read_file(path: str, most_bytes: int) -> bytes:
 
 
 def _read(file: int, size: int, most_bytes: int) -> bytes:
-    parts: list[bytes] = []
-    length = 0
-    while length <= most_bytes:
-        if size > most_bytes:
-            break
-        part = os.read(file, max(size - length, 0) + 1)
+    content = os.read(file, size + 1) if size <= most_bytes else b""
+    if len(content) == size:  # as nearly always: one byte more was asked for, and is not there
+        return content
+    parts, length = [content], len(content)
+    while size <= most_bytes and length <= most_bytes:
+        part = os.read(file, _BLOCK_BYTES)
         if not part:
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+            return b"".join(parts)
         parts.append(part)
         length += len(part)
     told = f"{max(size, length):,} bytes or more; at most {most_bytes:,} are read"
