@@ -61,10 +61,16 @@ def predict(
 
     One that cannot be read does not stop the others; the exit code is 1 then.
 
-    With --out the answers go into a file, of any number of files, and the same command goes on
-    where it was stopped. Then the exit code is 0 if all files were answered, 1 if some could not
-    be, 2 if it could not begin, 3 if there were no files, 4 if it had to stop before the end (the
-    disk is full), 130 after Ctrl-C and 143 after SIGTERM.
+    With --out the answers to any number of files go into one, which ends in .jsonl, .csv or
+    .parquet. The same command goes on where it was stopped. The exit code is then
+
+    \b
+    0    if every file was answered
+    1    if some could not be: their records tell why
+    2    if it could not begin: wrong usage, other options than before
+    3    if there were no files
+    4    if it had to stop before the end: the disk is full
+    130  after Ctrl-C, and 143 after SIGTERM
     """
     query = _query(
         version=version,
