@@ -198,12 +198,13 @@ def _stopped(why: str, count: _Count, code: int) -> int:
 
 
 def _passed(finder: Finder) -> str:
-    told = []
-    if finder.skipped:
-        told.append(f" {finder.skipped:,} others in the folders are of no kind that it takes.")
-    if finder.passed_by:
-        told.append(f" {finder.passed_by:,} folders in them were not searched.")
-    return "".join(told)
+    """Return what was found and left, as the end of a sentence's line."""
+    told = [
+        f"{count:,} {what}{'' if count == 1 else 's'}"
+        for count, what in ((finder.skipped, "file"), (finder.passed_by, "folder"))
+        if count
+    ]
+    return f" Passed over: {', '.join(told)}." if told else ""
 
 
 def _as_text(value: Any) -> Any:

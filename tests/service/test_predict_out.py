@@ -258,9 +258,7 @@ def test_nothing_to_answer_has_an_exit_code_of_its_own(place: Path) -> None:
     """3, with why, and no file is left behind."""
     done = run("sounds", "--model", "colors", "--out", "r.csv")
     assert done.exit_code == 3
-    assert done.stderr == (
-        "There is nothing to answer. 2 others in the folders are of no kind that it takes.\n"
-    )
+    assert done.stderr == "There is nothing to answer. Passed over: 2 files.\n"
     assert not list(place.glob("r.csv*"))
 
 
