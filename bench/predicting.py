@@ -29,6 +29,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -43,6 +44,14 @@ _GRAPH = ROOT / "models" / _MODEL / "1" / "model.onnx"
 _BATCHES = (8, 16, 32, 64)
 _SIDE_PX = 32
 _CLOSE = 1e-4  # probabilities of one picture, in batches of other sizes
+
+
+class _Run(NamedTuple):
+    """Of the command. rate: pictures a second while it ran. start_s: all the rest."""
+
+    rate: float
+    run_s: float
+    start_s: float
 
 
 def main() -> None:
@@ -94,9 +103,10 @@ def _speed(folder: Path, rounds: int) -> str:
     for _ in range(rounds):
         for batch, rates in bare.items():
             rates.append(_in_process(folder, batch))
-        rate, start_s = _predict(folder)
-        ours.append(rate)
-        starts.append(start_s)
+        with tempfile.TemporaryDirectory() as place:
+            run = _predict(folder, Path(place) / "results.jsonl")
+        ours.append(run.rate)
+        starts.append(run.start_s)
     best = [max(rates) for rates in zip(*bare.values(), strict=True)]  # of each round
     ratios = [rate / limit for rate, limit in zip(ours, best, strict=True)]
     lines = ["| what | pictures/s | of the best script |", "|---|---|---|"]
@@ -144,22 +154,17 @@ def _bare_rate(folder: Path, batch: int) -> float:
     return len(answers) / (time.perf_counter() - started)
 
 
-def _predict(folder: Path) -> tuple[float, float]:
-    """Return the pictures a second of the command, and the seconds of the rest of it."""
-    with tempfile.TemporaryDirectory() as place:
-        started = time.perf_counter()
-        done = subprocess.run(
-            _command(folder, Path(place) / "results.jsonl"),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        seconds = time.perf_counter() - started
+def _predict(folder: Path, out: Path) -> _Run:
+    """Return how long the command took."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        _command(folder, out), cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    seconds = time.perf_counter() - started
     found = re.search(r"([\d,]+) files in [\d.,]+ s, ([\d.,]+) a second", done.stderr)
     assert found, done.stderr
     files, rate = (float(number.replace(",", "")) for number in found.groups())
-    return rate, seconds - files / rate
+    return _Run(rate, files / rate, seconds - files / rate)
 
 
 def _command(folder: Path, out: Path) -> list[str]:
@@ -171,13 +176,11 @@ def _killed(folder: Path, kills: int) -> str:
     """Return what became of a run that was killed so often; raises if it is not the same."""
     with tempfile.TemporaryDirectory() as place:
         whole, pieces = Path(place) / "whole.jsonl", Path(place) / "pieces.jsonl"
-        started = time.perf_counter()
-        subprocess.run(_command(folder, whole), cwd=ROOT, capture_output=True, check=True)
-        seconds = time.perf_counter() - started
-        died, left = 0, []
-        while died < kills:
-            # some before anything is answered, some in the middle of it
-            died += _run_and_kill(_command(folder, pieces), random.uniform(0.5, seconds / 2))
+        alone, left = _predict(folder, whole), []
+        for _ in range(kills):
+            # some before anything is answered; all together before everything is
+            latest_s = alone.start_s + 0.8 * alone.run_s / kills
+            _run_and_kill(_command(folder, pieces), random.uniform(0, latest_s))
             left.append(pieces.read_bytes().count(b"\n") if pieces.exists() else 0)
         subprocess.run(_command(folder, pieces), cwd=ROOT, capture_output=True, check=True)
         wanted, found = _read(whole), _read(pieces)
@@ -186,23 +189,20 @@ def _killed(folder: Path, kills: int) -> str:
     assert off < _CLOSE, f"probabilities differ by {off}"
     shown = ", ".join(f"{count:,}" for count in left)
     return (
-        f"Killed with SIGKILL {died} times, with {shown} records on disk then, and given again: "
+        f"Killed with SIGKILL {kills} times, with {shown} records on disk then, and given again: "
         f"{len(found):,} records, each picture once, in order, as of a run that was left alone "
         f"(largest difference of a probability {off:.1g})."
     )
 
 
-def _run_and_kill(command: list[str], after_s: float) -> bool:
-    """Run the command for so long; return whether it had to be killed."""
+def _run_and_kill(command: list[str], after_s: float) -> None:
+    """Run the command for so long."""
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         timer = threading.Timer(after_s, process.send_signal, [signal.SIGKILL])
         timer.start()
         code = process.wait()
         timer.cancel()
-    if code == 0:
-        raise AssertionError("it was done before it could be killed so often: take more pictures")
-    assert code == -signal.SIGKILL, f"it ended with {code}"
-    return True
+    assert code == -signal.SIGKILL, f"it ended by itself, with {code}: take more pictures"
 
 
 def _read(results: Path) -> list[tuple[str, float]]:

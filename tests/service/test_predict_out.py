@@ -205,7 +205,7 @@ def test_no_file_ends_the_run(place: Path) -> None:
 
 
 def test_damaged_sounds_are_recorded(place: Path) -> None:
-    """An MP3 that lost its middle, a silent one, and good ones beside them."""
+    """One that is cut short and a silent one, with good ones beside them."""
     whole = (place / "sounds" / "a.wav").read_bytes()
     (place / "sounds" / "cut.wav").write_bytes(whole[: len(whole) // 2])
     silent = stored(np.zeros(16_000, np.float32))
