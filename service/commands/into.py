@@ -1,6 +1,5 @@
 """The options of `convscope predict` that belong to --out, and what is made of them."""
 
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -22,7 +21,6 @@ from service.tasks.catalog import Catalog, ServedModel
 from service.wiring import runners_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_INTERRUPTED = 128 + signal.SIGINT
 _LARGEST_FILE = 256 * 1024 * 1024
 _OPTIONS = (
     click.option(
@@ -99,15 +97,6 @@ def sweep_into(
     out: Path, paths: Sequence[Path], into: Into, asked: Asked, flags: dict[str, Any]
 ) -> NoReturn:
     """Answer all files into `out`; ends the command. Raises: click.ClickException."""
-    try:
-        _sweep_into(out, paths, into, asked, flags)
-    except KeyboardInterrupt:  # before or after its own time, in which it listens to signals
-        raise SystemExit(_INTERRUPTED) from None
-
-
-def _sweep_into(
-    out: Path, paths: Sequence[Path], into: Into, asked: Asked, flags: dict[str, Any]
-) -> NoReturn:
     settings = read_settings(flags)
     if not paths and into.listing is None:
         raise click.UsageError("Missing argument 'PATHS...', or --from-file.")

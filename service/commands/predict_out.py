@@ -230,7 +230,9 @@ def _stopped_by_signals() -> Iterator[tuple[threading.Event, list[signal.Signals
     if threading.current_thread() is not threading.main_thread():
         yield stop, heard
         return
-    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
+    # what the caller has us ignore, as shells do in the background, stays ignored
+    wanted = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, hear) for number in wanted}
     try:
         yield stop, heard
     finally:
