@@ -16,6 +16,7 @@ from service.commands.catalog import catalog_for
 from service.commands.options import read_settings
 from service.commands.predict_out import NotBegun, Sweep
 from service.contract.errors import ConvscopeError, InvalidParameter
+from service.cpus import available_cpus
 from service.sweep.inputs import STANDARD_INPUT, Inputs
 from service.tasks.catalog import Catalog, ServedModel
 from service.wiring import runners_of
@@ -100,11 +101,12 @@ def sweep_into(
     settings = read_settings(flags)
     if not paths and into.listing is None:
         raise click.UsageError("Missing argument 'PATHS...', or --from-file.")
-    if into.listing not in (None, STANDARD_INPUT) and not Path(into.listing or "").is_file():
+    listing = Path(into.listing or "")
+    if into.listing != STANDARD_INPUT and into.listing is not None and not listing.exists():
         raise click.UsageError(f"--from-file={into.listing}: there is no such file.")
     # Every thread of ours runs the model by itself, with its share of the processors.
     workers = runners_of(settings)
-    threads = max(1, (settings.threads or workers) // workers)
+    threads = max(1, (settings.threads or available_cpus()) // workers)
     one_run = {**flags, "threads": threads, "runners": 1}
     try:
         model = _model(catalog_for(one_run, only=asked.model), asked)

@@ -34,7 +34,9 @@ class Inputs:
     @property
     def countable(self) -> bool:
         """Whether they can be gone through more than once."""
-        return self.listing != STANDARD_INPUT
+        if self.listing in (None, STANDARD_INPUT):
+            return self.listing is None
+        return os.path.isfile(self.listing or "")  # and no pipe
 
     def named(self) -> Iterator[str]:
         """Yield every path that was named. Raises: SetupError, OSError from the list."""

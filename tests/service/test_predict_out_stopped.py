@@ -143,6 +143,19 @@ def test_paths_come_from_standard_input(place: Path) -> None:
     ]
 
 
+def test_paths_come_from_a_pipe(place: Path) -> None:
+    """As `<(...)` makes one, which can be read only once: nobody counts its paths first."""
+    ours, theirs = os.pipe()
+    os.write(theirs, b"photos/00002.png\nphotos/00001.png\n")
+    os.close(theirs)
+    words = ("--from-file", f"/dev/fd/{ours}", "--model", "colors", "--out", "piped.csv")
+    code, told = finish(start(*words, models=place / "models", cwd=place, pass_fds=[ours]))
+    os.close(ours)
+    assert code == 0, told
+    found = [row["path"] for row in read_table(place / "piped.csv")]
+    assert found == ["photos/00002.png", "photos/00001.png"]
+
+
 def test_terminal_shows_a_bar(place: Path) -> None:
     """With what is done, the rate and the time that is left; it goes when all is done."""
     ours, theirs = pty.openpty()
