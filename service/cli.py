@@ -17,6 +17,7 @@ _OWN = {
     "bench": "service.commands.bench:bench",
 }
 _GROUP = "convscope.commands"
+_INTERRUPTED = 130  # as shells tell of it: 128 and the number of SIGINT
 
 
 class _Commands(click.Group):
@@ -50,6 +51,8 @@ class _Commands(click.Group):
             if name not in _brought():
                 raise
             raise _needs_extra(name, error) from error
+        except KeyboardInterrupt:  # click would say 1, which commands have other meanings for
+            raise SystemExit(_INTERRUPTED) from None
 
 
 class _NeedsExtra(click.ClickException):

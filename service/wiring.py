@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from service.batching import Batcher, BatchRules
 from service.codecs.image import ImageLimits
 from service.codecs.sound import SoundLimits
+from service.contract.errors import InvalidModel
 from service.contract.manifest import Task, audio_spec, image_spec
 from service.contract.preprocess import Pixels
 from service.cpus import available_cpus
@@ -63,9 +64,10 @@ def runners_of(settings: Settings) -> int:
     return settings.runners or settings.threads or available_cpus()
 
 
-def open_live(settings: Settings, runners: Runners) -> LiveCatalog:
+def open_live(settings: Settings, runners: Runners, only: str | None = None) -> LiveCatalog:
     """Return the catalog of the repository, with what is wanted loaded.
 
+    only: the one model that is asked for; all others are known, but not loaded.
     Raises: SetupError if there is nothing to serve, the device or the custom operators do
         not work, or a pin or the default model is not there.
     """
@@ -76,12 +78,19 @@ def open_live(settings: Settings, runners: Runners) -> LiveCatalog:
     placement, root = placement_of(settings), settings.models_dir
 
     def load(place: Place) -> ServedModel:
+        if only not in (None, place.name):
+            raise InvalidModel(f"{place.name}/{place.version}", "is not asked for")
         model = load_version(place.folder, root, placement)
         return serve_model(model, settings, runners)
 
     live = LiveCatalog(root, load, policy, settings.default_model)
     live.start(at_once=settings.threads or available_cpus())
     return live
+
+
+def runs_on_cpu(model: ServedModel) -> bool:
+    """Tell whether it may run several times at once without taking more than processors."""
+    return model.execution_provider == CPU
 
 
 def serve_model(model: LoadedModel, settings: Settings, runners: Runners) -> ServedModel:

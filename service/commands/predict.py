@@ -14,6 +14,7 @@ from service.api.classify import classification_out
 from service.api.segment_query import SegmentQuery
 from service.commands.catalog import catalog_for
 from service.commands.inputs import holds_sound, input_files
+from service.commands.into import Asked, Into, out_options, sweep_into
 from service.commands.masks import segment_file
 from service.commands.options import LOADING, settings_options
 from service.commands.sounds import classify_sound, measure_sound, segment_sound
@@ -26,7 +27,7 @@ Answer = Callable[[Path], Told]
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--model", help="Which model; without it the default one, as for the server.")
 @click.option("--version", type=click.IntRange(1), help="Which version; without it the highest.")
 @click.option("--top-k", type=click.IntRange(1), default=5, show_default=True)
@@ -40,7 +41,8 @@ Answer = Callable[[Path], Told]
 @click.option("--tile", default="auto", help="Of a segmenter, as over HTTP: auto, off or pixels.")
 @click.option("--resolution", type=click.Choice(["model", "original"]), default="model")
 @click.option("--min-seconds", type=click.FloatRange(0), default=0.0, help="The same, of sounds.")
-@settings_options(LOADING)
+@out_options
+@settings_options((*LOADING, "max_batch_size"))
 def predict(
     paths: tuple[Path, ...],
     model: str | None,
@@ -52,11 +54,23 @@ def predict(
     tile: str,
     resolution: Resolution,
     min_seconds: float,
+    into: Into,
     **flags: Any,
 ) -> None:
     """Classify, segment or measure pictures or sounds, or whole folders, without a server.
 
     One that cannot be read does not stop the others; the exit code is 1 then.
+
+    With --out the answers to any number of files go into one, which ends in .jsonl, .csv or
+    .parquet. The same command goes on where it was stopped. The exit code is then
+
+    \b
+    0    if every file was answered
+    1    if some could not be: their records tell why
+    2    if it could not begin: wrong usage, other options than before
+    3    if there were no files
+    4    if it had to stop before the end: the disk is full
+    130  after Ctrl-C, and 143 after SIGTERM
     """
     query = _query(
         version=version,
@@ -65,7 +79,14 @@ def predict(
         resolution=resolution,
         min_seconds=min_seconds,
     )
-    catalog = catalog_for(flags)
+    if into.out:
+        if as_json:
+            raise click.UsageError("--json prints; --out results.jsonl writes JSON.")
+        sweep_into(into.out, paths, into, Asked(model, version, top_k, query, save), flags)
+    into.check_unused()
+    if not paths:
+        raise click.UsageError("Missing argument 'PATHS...'.")
+    catalog = catalog_for(flags, only=model)
     try:
         named = catalog.get(model, version) if model else None
         files = input_files(paths, _kinds(named, catalog))

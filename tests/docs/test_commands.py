@@ -49,6 +49,8 @@ OFFLINE = [
     for line in commands("convscope")
     if line.split()[1] in ("train", "evaluate", "export", "serve")
 ]
+# Those are run by test_predict_commands.
+INTO_FILES = [line for line in commands("convscope predict") if " --out " in line]
 BENCH = commands("convscope bench")
 
 
@@ -85,7 +87,7 @@ def address(clone: Path) -> Iterator[str]:
 def test_every_command_is_run_somewhere() -> None:
     """A command of a new kind in the documents must not go untested."""
     for line in commands(""):
-        known = ("curl ", "convscope ", "torchrun ")
+        known = ("curl ", "convscope ", "find ", "torchrun ")
         assert ELSEWHERE.match(line) or line.startswith(known), line
 
 
@@ -110,7 +112,8 @@ def test_curl_command_works(clone: Path, address: str, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [c for c in commands("convscope") if c not in OFFLINE and c not in BENCH]
+    "command",
+    [c for c in commands("convscope") if c not in OFFLINE and c not in BENCH + INTO_FILES],
 )
 def test_command_without_a_server_works(clone: Path, command: str) -> None:
     """`predict` and `layers` do in a clone what the documents say."""

@@ -316,6 +316,22 @@ def test_command_without_its_extra_says_which_to_install(name: str) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_interrupted_command_says_so_by_its_exit_code() -> None:
+    """Ctrl-C while a command is still being imported: 130, and no traceback."""
+    program = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'service.commands.predict': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "sys.argv = ['convscope', 'predict', 'x.jpg']\n"
+        "from service.cli import main\n"
+        "main()"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (130, "")
+
+
 def test_module_is_the_command() -> None:
     """`python -m service` is `convscope`."""
     result = subprocess.run(
