@@ -97,7 +97,7 @@ class SentTensor:
     def _split(self, data: memoryview) -> list[bytes]:
         place = 0
         found: list[bytes] = []
-        while place < len(data) and len(found) <= self.count:
+        while place < len(data) and len(found) < self.count:
             begin = place + _LENGTH.size
             if begin > len(data):
                 raise self._wrong("ends within the length of an element")

@@ -120,8 +120,8 @@ def _input(name: str, described: Json, binary: memoryview, place: int) -> tuple[
     base64 = parameters.get("content_type") == "base64"
     size, data = parameters.get("binary_data_size"), described.get("data")
     if (size is None) == (data is None):
-        what = "neither" if size is None else "both"
-        raise InputError(f'{who} has {what} "data" and "binary_data_size"; it needs one of them.')
+        has = 'neither "data" nor' if size is None else 'both "data" and'
+        raise InputError(f'{who} has {has} "binary_data_size"; it needs one of them.')
     if size is None:
         if not isinstance(data, list):
             raise InputError(f'{who} must have a list as "data".')
