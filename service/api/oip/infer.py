@@ -72,7 +72,8 @@ async def _answer(
         ticket = model.queue.enqueue(question.items, limit_s, question.weights)
         answers = await outcomes(request, ticket, state.condition)
     finally:
-        question.gone.set()
+        if question.gone:
+            question.gone.set()
     ran: list[Ran[Any]] = []
     for answer in answers:  # of one request all or none is answered
         if isinstance(answer, Exception):

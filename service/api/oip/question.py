@@ -17,14 +17,14 @@ class Question(NamedTuple):
     """A request that fits the model.
 
     items: for the queue, and what each weighs. wanted: in the order in which they are sent back.
-    gone: to be set when nobody waits for the answer any more.
+    gone: to be set when nobody waits for the answer any more; None where nobody would look.
     """
 
     asked: InferRequest
     items: Sequence[Rows | Encoded]
     weights: Sequence[int]
     wanted: Sequence[WantedOutput]
-    gone: Event
+    gone: Event | None = None
 
 
 def read_question(model: ServedModel, body: bytes, json_bytes: int, max_files: int) -> Question:
@@ -35,9 +35,10 @@ def read_question(model: ServedModel, body: bytes, json_bytes: int, max_files: i
     """
     asked = read_request(body, json_bytes)
     wanted = _wanted(model, asked)
-    sent, gone = _only_input(model, asked), Event()
+    sent = _only_input(model, asked)
     spec = model.tensors.inputs[0]
     if sent.datatype == BYTES:
+        gone = Event()
         items = [Encoded(data, gone) for data in _files(sent, max_files)]
         return Question(asked, items, [1] * len(items), wanted, gone)
     if sent.datatype != spec.datatype:
@@ -48,7 +49,7 @@ def read_question(model: ServedModel, body: bytes, json_bytes: int, max_files: i
         )
     model.tensors.check_shape(sent.shape)
     blocks = list(model.tensors.blocks(sent.array()))
-    return Question(asked, blocks, [len(rows.array) for rows in blocks], wanted, gone)
+    return Question(asked, blocks, [len(rows.array) for rows in blocks], wanted)
 
 
 def _only_input(model: ServedModel, asked: InferRequest) -> SentTensor:

@@ -77,7 +77,7 @@ class SentTensor:
         if self.datatype == "BOOL" and (values.view(np.uint8) > 1).any():
             raise self._wrong("takes bytes of 0 or 1")
         # behind JSON of any length, a number may lie across the border of two words
-        return np.require(values, requirements="A").reshape(self.shape)
+        return (values if values.flags.aligned else values.copy()).reshape(self.shape)
 
     def elements(self) -> list[bytes]:
         """Return the values of a tensor of BYTES, row by row.
