@@ -38,6 +38,7 @@ from service.api.cors import allow_origins
 from service.api.keys import Guard, KeyRing, read_keys
 from service.api.lean import shorten
 from service.api.metrics import Meter, Metrics
+from service.api.oip.parts import PARTS as OIP_PARTS
 from service.api.scrape import Gauges
 from service.api.siblings import ALONE, Siblings
 from service.api.state import PROBLEMS, State
@@ -68,6 +69,7 @@ _PARTS = (
     scrape,
     index,
     page,
+    *OIP_PARTS,
 )
 
 
