@@ -1,10 +1,10 @@
 """What a request of the Open Inference Protocol asks for."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import Request
+from fastapi import Path, Request
 
 from service.api.body import BodyLimits, read_one_file
 from service.contract.errors import InputError, TooLarge, UnknownVersion
@@ -14,14 +14,15 @@ from service.tasks.catalog import Catalog, ServedModel
 _MOST_BYTES = 2**20
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
+Version = Annotated[str, Path(description="A version's number.", examples=["1"])]
 
-def find(catalog: Catalog, name: str, version: str) -> ServedModel:
-    """Return that version of the model, or the highest one that is ready if it is empty.
 
-    Routes with a place for it in their path take it there, others as `?version=`.
+def find(catalog: Catalog, name: str, version: str | None = None) -> ServedModel:
+    """Return that version of the model, or the highest one that is ready if none is asked for.
+
     Raises: UnknownModel; UnknownVersion; ModelNotReady.
     """
-    if not version:
+    if version is None:
         return catalog.get(name)
     if not _VERSION.fullmatch(version):
         ready = catalog.versions(name)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from service.api.oip.asked import find
+from service.api.oip.asked import Version, find
 from service.api.oip.errors import ERRORS
 from service.api.oip.metadata import parameters_of
 from service.api.state import CurrentState, State
@@ -76,10 +76,19 @@ class ModelConfig(BaseModel):
 
 
 @router.get("/v2/models/{name}/config")
+async def model_config(name: str, state: CurrentState) -> ModelConfig:
+    """Tell how a model is run: batches, queue, device and tensors."""
+    return _config(find(state.catalog, name), state)
+
+
 @router.get("/v2/models/{name}/versions/{version}/config")
-async def model_config(name: str, state: CurrentState, version: str = "") -> ModelConfig:
-    """Tell how a version is run: batches, queue, device and tensors."""
-    model = find(state.catalog, name, version)
+async def version_config(name: str, version: Version, state: CurrentState) -> ModelConfig:
+    """Tell how one version is run."""
+    return _config(find(state.catalog, name, version), state)
+
+
+def _config(model: ServedModel, state: State) -> ModelConfig:
+    name = model.manifest.name
     inputs, outputs = tensor_specs(model.manifest)
     return ModelConfig(
         name=name,

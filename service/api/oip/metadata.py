@@ -6,9 +6,9 @@ import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from service.api.oip.asked import find
+from service.api.oip.asked import Version, find
 from service.api.oip.errors import ERRORS
-from service.api.state import CurrentState
+from service.api.state import CurrentState, State
 from service.contract.errors import ModelNotReady
 from service.tasks.catalog import ServedModel
 from service.tasks.tensor_specs import TensorSpec, tensor_specs
@@ -82,28 +82,27 @@ async def model_names(state: CurrentState) -> ModelNames:
 
 
 @router.get("/v2/models/{name}")
-@router.get("/v2/models/{name}/versions/{version}")
-async def model_metadata(name: str, state: CurrentState, version: str = "") -> ModelMetadata:
+async def model_metadata(name: str, state: CurrentState) -> ModelMetadata:
     """Describe the tensors of the deployed graph, its labels and its preprocessing."""
-    model = find(state.catalog, name, version)
-    inputs, outputs = tensor_specs(model.manifest)
-    return ModelMetadata(
-        name=name,
-        versions=[str(ready.manifest.version) for ready in state.catalog.versions(name)],
-        inputs=list(map(_tensor, inputs)),
-        outputs=list(map(_tensor, outputs)),
-        parameters=parameters_of(model),
-    )
+    return _metadata(find(state.catalog, name), state)
+
+
+@router.get("/v2/models/{name}/versions/{version}")
+async def version_metadata(name: str, version: Version, state: CurrentState) -> ModelMetadata:
+    """Describe the tensors, labels and preprocessing of one version."""
+    return _metadata(find(state.catalog, name, version), state)
 
 
 @router.get("/v2/models/{name}/ready")
+async def model_ready(name: str, state: CurrentState) -> ModelReady:
+    """Answer 200 if a version of the model may be asked, else 503 and why not."""
+    return _ready(find(state.catalog, name), state)
+
+
 @router.get("/v2/models/{name}/versions/{version}/ready")
-async def model_ready(name: str, state: CurrentState, version: str = "") -> ModelReady:
-    """Answer 200 if the model, or that version of it, may be asked."""
-    find(state.catalog, name, version)
-    if state.condition.obstacle:
-        raise ModelNotReady(state.condition.obstacle)
-    return ModelReady(name=name)
+async def version_ready(name: str, version: Version, state: CurrentState) -> ModelReady:
+    """Answer 200 if that version may be asked, else 503 and why not."""
+    return _ready(find(state.catalog, name, version), state)
 
 
 def parameters_of(model: ServedModel) -> dict[str, str]:
@@ -117,6 +116,24 @@ def parameters_of(model: ServedModel) -> dict[str, str]:
         "execution_provider": model.execution_provider,
     }
     return told if manifest.units else {key: told[key] for key in told if key != "units"}
+
+
+def _metadata(model: ServedModel, state: State) -> ModelMetadata:
+    name = model.manifest.name
+    inputs, outputs = tensor_specs(model.manifest)
+    return ModelMetadata(
+        name=name,
+        versions=[str(ready.manifest.version) for ready in state.catalog.versions(name)],
+        inputs=list(map(_tensor, inputs)),
+        outputs=list(map(_tensor, outputs)),
+        parameters=parameters_of(model),
+    )
+
+
+def _ready(model: ServedModel, state: State) -> ModelReady:
+    if state.condition.obstacle:
+        raise ModelNotReady(state.condition.obstacle)
+    return ModelReady(name=model.manifest.name)
 
 
 def _tensor(spec: TensorSpec) -> TensorMetadata:

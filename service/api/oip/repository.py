@@ -43,23 +43,26 @@ class Unloaded(BaseModel):
     unload: Literal[True] = True
 
 
-def _takes(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
-    schema = {"type": "object", "properties": properties, **more}
-    content = {"application/json": {"schema": schema}}
-    return {"requestBody": {"required": False, "content": content}}
+def _takes(what: str, properties: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties}
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"requestBody": {"description": what, "required": False, "content": content}}
 
 
 def _parameters(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "additionalProperties": False}
+    only = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {"parameters": only}
 
 
 @router.post(
     "/v2/repository/index",
-    openapi_extra=_takes({"ready": {"type": "boolean"}}),
+    openapi_extra=_takes(
+        "Which versions to list; unset, all.", {"ready": {"type": "boolean"}}, {"ready": True}
+    ),
     response_model=list[IndexEntry],
     response_model_exclude_none=True,
 )
-async def index(request: Request, state: CurrentState) -> list[IndexEntry]:
+async def repository_index(request: Request, state: CurrentState) -> list[IndexEntry]:
     """List every version of every model; with `ready` true, only those that may be asked."""
     only_ready = (await read_object(request, state.body_limits)).get("ready", False)
     if not isinstance(only_ready, bool):
@@ -71,9 +74,9 @@ async def index(request: Request, state: CurrentState) -> list[IndexEntry]:
 @router.post(
     "/v2/repository/models/{name}/load",
     dependencies=[Depends(require_admin)],
-    openapi_extra=_takes({"parameters": _parameters({})}),
+    openapi_extra=_takes("Nothing is needed.", _parameters({}), {}),
 )
-async def load(request: Request, name: str, state: CurrentState) -> Loaded:
+async def load_model(request: Request, name: str, state: CurrentState) -> Loaded:
     """Load the versions of a model that the policy wants, as they lie in the repository."""
     parameters = parameters_in(await read_object(request, state.body_limits))
     if parameters:
@@ -89,9 +92,13 @@ async def load(request: Request, name: str, state: CurrentState) -> Loaded:
 @router.post(
     "/v2/repository/models/{name}/unload",
     dependencies=[Depends(require_admin)],
-    openapi_extra=_takes({"parameters": _parameters({"unload_dependents": {"type": "boolean"}})}),
+    openapi_extra=_takes(
+        "Nothing is needed.",
+        _parameters({"unload_dependents": {"type": "boolean"}}),
+        {"parameters": {"unload_dependents": False}},
+    ),
 )
-async def unload(request: Request, name: str, state: CurrentState) -> Unloaded:
+async def unload_model(request: Request, name: str, state: CurrentState) -> Unloaded:
     """Let all versions of a model finish what they have accepted, and then go.
 
     No model depends on another, so `unload_dependents` changes nothing.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from fastapi import APIRouter, Request
 
-from service.api.oip.asked import find
+from service.api.oip.asked import Version, find
 from service.api.oip.errors import ERRORS
 from service.api.oip.statistics_schema import (
     BatchStats,
@@ -33,13 +33,18 @@ async def all_statistics(request: Request, state: CurrentState) -> Statistics:
 
 
 @router.get("/v2/models/{name}/stats")
+async def model_statistics(name: str, request: Request, state: CurrentState) -> Statistics:
+    """Tell what the ready versions of a model have answered since they were loaded."""
+    find(state.catalog, name)
+    return await _told(state.catalog.versions(name), request)
+
+
 @router.get("/v2/models/{name}/versions/{version}/stats")
-async def statistics(
-    name: str, request: Request, state: CurrentState, version: str = ""
+async def version_statistics(
+    name: str, version: Version, request: Request, state: CurrentState
 ) -> Statistics:
-    """Tell what the ready versions of a model, or one, answered since they were loaded."""
-    model = find(state.catalog, name, version)
-    return await _told([model] if version else state.catalog.versions(name), request)
+    """Tell what one version has answered since it was loaded."""
+    return await _told([find(state.catalog, name, version)], request)
 
 
 async def _told(models: Iterable[ServedModel], request: Request) -> Statistics:

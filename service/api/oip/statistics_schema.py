@@ -22,31 +22,32 @@ class Duration(Sums):
     ns: int = 0
 
 
-class Times(Sums):
-    """Decoding and resizing; the graph; and nothing, since the graph's time has its outputs'."""
-
-    compute_input: Duration
-    compute_infer: Duration
-    compute_output: Duration
-
-
-class InferenceStats(Times):
+class InferenceStats(Sums):
     """Where the time of items went: of pictures, of sounds, or of blocks of a tensor's rows.
 
-    An item's compute_infer is that of the whole batch that it was in. There is no cache.
+    success: all of it, from the moment the bytes were there until the answer was.
+    fail: of requests that were answered with an error.
+    compute_input: decoding and resizing.
+    compute_infer: of the whole batch that an item was in; fetching the outputs is part of it.
     """
 
     success: Duration
     fail: Duration
     queue: Duration
+    compute_input: Duration
+    compute_infer: Duration
+    compute_output: Duration
     cache_hit: Duration = Duration()
     cache_miss: Duration = Duration()
 
 
-class BatchStats(Times):
+class BatchStats(Sums):
     """The batches of one size; count is how many of them were run."""
 
     batch_size: int
+    compute_input: Duration
+    compute_infer: Duration
+    compute_output: Duration
 
     def __add__(self, other: Self) -> Self:
         return super().__add__(other).model_copy(update={"batch_size": self.batch_size})
