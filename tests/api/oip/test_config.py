@@ -10,10 +10,13 @@ from tests.api.client import Client
 from tests.tiny_models import write_model, write_segmenter
 
 
-def config(root: Path, path: str = "colors", **settings: Any) -> Any:
-    """Return what a server with those settings tells of the model."""
+def config(root: Path, name: str = "colors", **settings: Any) -> Any:
+    """Return what a server with those settings tells of the model, and of the version it means."""
     with Client(Settings(models_dir=root, device="cpu", **{"threads": 1, **settings})) as client:
-        return client.get(f"/v2/models/{path}/config").json()
+        told = client.get(f"/v2/models/{name}/config").json()
+        version = client.get(f"/v2/models/{name}").json()["versions"][-1]
+        assert client.get(f"/v2/models/{name}/versions/{version}/config").json() == told
+        return told
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +86,3 @@ def test_policy_is_told_as_it_is_for_the_model(
 ) -> None:
     """Under `pinned`, models without a pin serve the highest version."""
     assert config(root, **settings)["version_policy"] == expected
-
-
-def test_version_has_the_same_configuration(root: Path) -> None:
-    """Its tensors are its own."""
-    assert config(root, "colors/versions/1") == config(root)

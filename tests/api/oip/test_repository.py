@@ -35,6 +35,17 @@ def client(root: Path) -> Iterator[Client]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """The same for tests after which everything is as it was."""
+    root = tmp_path_factory.mktemp("models")
+    for version in (1, 2):
+        write_model(root, version=version)
+    settings = Settings(models_dir=root, device="cpu", threads=1, admin_keys=ADMIN["x-api-key"])
+    with Client(settings) as client:
+        yield client
+
+
 def post(client: Client, path: str, body: Any = None) -> httpx.Response:
     how = {} if body is None else {"json": body}
     return client.post(path, headers=ADMIN, **how)
@@ -53,9 +64,9 @@ BOTH = [("colors", "1", "READY", None), ("colors", "2", "READY", None)]
 
 
 @pytest.mark.parametrize("body", [None, {}, {"ready": False}, {"ready": True}])
-def test_ready_versions_are_listed(client: Client, body: Any) -> None:
+def test_ready_versions_are_listed(unchanged: Client, body: Any) -> None:
     """An empty body, none, and either filter."""
-    assert listed(client, body) == BOTH
+    assert listed(unchanged, body) == BOTH
 
 
 def test_every_version_has_its_state_and_reason(client: Client, root: Path) -> None:
@@ -103,9 +114,9 @@ def test_model_is_unloaded_and_loaded(client: Client) -> None:
 
 
 @pytest.mark.parametrize("verb", ["load", "unload"])
-def test_unknown_model_is_404(client: Client, verb: str) -> None:
+def test_unknown_model_is_404(unchanged: Client, verb: str) -> None:
     """The nearest name is told."""
-    answer = post(client, f"/v2/repository/models/color/{verb}")
+    answer = post(unchanged, f"/v2/repository/models/color/{verb}")
     assert answer.status_code == 404
     assert error_of(answer) == "There is no model 'color'. Did you mean 'colors'?"
 
@@ -146,17 +157,17 @@ def test_repository_that_went_away_is_told(client: Client, root: Path) -> None:
         (CHANGES[1], b'{"parameters": {"now": true}}', 422),
     ],
 )
-def test_wrong_body_is_refused(client: Client, path: str, body: bytes, status: int) -> None:
+def test_wrong_body_is_refused(unchanged: Client, path: str, body: bytes, status: int) -> None:
     """Nothing changes, and the sentence tells what is wrong."""
-    answer = client.post(path, content=body, headers=ADMIN)
+    answer = unchanged.post(path, content=body, headers=ADMIN)
     assert answer.status_code == status, answer.text
     assert len(error_of(answer)) > 20
-    assert listed(client) == BOTH
+    assert listed(unchanged) == BOTH
 
 
-def test_overrides_are_refused_plainly(client: Client) -> None:
+def test_overrides_are_refused_plainly(unchanged: Client) -> None:
     """The sentence names them."""
-    answer = post(client, CHANGES[0], {"parameters": {"config": "{}", "file:1/model.onnx": ""}})
+    answer = post(unchanged, CHANGES[0], {"parameters": {"config": "{}", "file:1/model.onnx": ""}})
     assert error_of(answer) == (
         "Loading takes no parameters (config, file:1/model.onnx): a model is loaded as it lies in "
         "the repository, with its own manifest."
@@ -164,12 +175,12 @@ def test_overrides_are_refused_plainly(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", CHANGES)
-def test_without_an_admin_key_nothing_changes(client: Client, path: str) -> None:
+def test_without_an_admin_key_nothing_changes(unchanged: Client, path: str) -> None:
     """401 without a key, before the body is looked at."""
-    answer = client.post(path, content=b"{")
+    answer = unchanged.post(path, content=b"{")
     assert answer.status_code == 401
     assert error_of(answer).startswith("This needs a key")
-    assert listed(client) == BOTH
+    assert listed(unchanged) == BOTH
 
 
 @pytest.mark.parametrize("path", CHANGES)
