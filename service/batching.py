@@ -164,6 +164,16 @@ class Batcher(Generic[Raw, Out]):
         self._item_s = 0.0
 
     @property
+    def rules(self) -> BatchRules:
+        """How items are gathered."""
+        return self._rules
+
+    @property
+    def lanes(self) -> int:
+        """Batches that may be run at once."""
+        return self._lanes
+
+    @property
     def waiting(self) -> int:
         """Items that wait."""
         return self._waiting

@@ -39,6 +39,7 @@ from service.api.keys import Guard, KeyRing, read_keys
 from service.api.lean import shorten
 from service.api.metrics import Meter, Metrics
 from service.api.oip import infer
+from service.api.oip.parts import PARTS as OIP_PARTS
 from service.api.scrape import Gauges
 from service.api.siblings import ALONE, Siblings
 from service.api.state import PROBLEMS, State
@@ -70,6 +71,7 @@ _PARTS = (
     scrape,
     index,
     page,
+    *OIP_PARTS,
 )
 
 

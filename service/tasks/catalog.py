@@ -22,6 +22,7 @@ from service.tasks.features import FeatureMaps
 from service.tasks.listen import Heard, Listener, Recording
 from service.tasks.reasons.explain import Reasons
 from service.tasks.segment import Question, Segmented, Segmenter
+from service.tasks.tally import Tally
 from service.tasks.tensors import Tensors
 
 Labels = tuple[str, str, str]  # name, version, execution provider
@@ -77,6 +78,7 @@ class ServedModel:
     answering: what it does with pictures or sounds, and the queue in which they wait for it.
     release: gives the memory of the sessions back; blocks.
     looked_into: what must be done before, beside the queue.
+    tally: what it has answered.
     """
 
     manifest: Manifest
@@ -88,6 +90,7 @@ class ServedModel:
     reasons: Reasons
     release: Callable[[], None]
     looked_into: set[asyncio.Future[None]] = field(default_factory=set, repr=False)
+    tally: Tally = field(default_factory=Tally, repr=False)
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -56,7 +56,8 @@ def test_unforeseen_errors_have_the_headers_too(repository: Path) -> None:
 def test_what_models_say_is_not_cached(client: Client) -> None:
     """Answers of the interface are stored nowhere on the way; others may be."""
     assert client.post(CLASSIFY, content=flat("red")).headers["cache-control"] == "no-store"
-    assert client.get("/v1/nothing").headers["cache-control"] == "no-store"
+    for path in ("/v1/nothing", "/v2/models/colors", "/hf/nothing"):
+        assert client.get(path).headers["cache-control"] == "no-store"
     assert "cache-control" not in client.get("/openapi.json").headers
 
 
