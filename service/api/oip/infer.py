@@ -10,14 +10,15 @@ from fastapi import APIRouter, Request, Response
 from service.api.lean import LeanRoute
 from service.api.noted import note_timing
 from service.api.oip.answer import Answer, write_answer
+from service.api.oip.asked import Version, find
 from service.api.oip.coding import coding_of, read_decoded
+from service.api.oip.infer_schema import DESCRIBED
 from service.api.oip.question import Question, read_question
 from service.api.oip.wire import HEADER_LENGTH, json_length
 from service.api.patience import do, finish, outcomes, timeout_s
 from service.api.state import State, state_of
 from service.api.timings import timing_of
 from service.batching import Ran
-from service.contract.errors import UnknownVersion
 from service.tasks.catalog import ServedModel
 
 router = APIRouter(route_class=LeanRoute, tags=["Open Inference Protocol"])
@@ -27,14 +28,14 @@ _SHORT_JSON_BYTES = 32 * 1024
 _SHORT_ANSWER_BYTES = 64 * 1024
 
 
-@router.post("/v2/models/{name}/infer")
+@router.post("/v2/models/{name}/infer", **DESCRIBED)
 async def infer(name: str, request: Request) -> Response:
     """Run the highest version of the model that is ready."""
     return await _infer(name, None, request)
 
 
-@router.post("/v2/models/{name}/versions/{version}/infer")
-async def infer_version(name: str, version: str, request: Request) -> Response:
+@router.post("/v2/models/{name}/versions/{version}/infer", **DESCRIBED)
+async def infer_version(name: str, version: Version, request: Request) -> Response:
     """Run that version of the model."""
     return await _infer(name, version, request)
 
@@ -54,10 +55,7 @@ async def _infer(name: str, version: str | None, request: Request) -> Response:
 
 def _model(state: State, name: str, version: str | None, request: Request) -> ServedModel:
     """Return the model; the log and the figures know who answers."""
-    if version is not None and not (version.isascii() and version.isdigit() and len(version) < 10):
-        known = (str(model.manifest.version) for model in state.catalog.versions(name))
-        raise UnknownVersion(version, known)
-    model = state.catalog.get(name, None if version is None else int(version))
+    model = find(state.catalog, name, version)
     note_timing(request.scope, model.manifest.name, model.manifest.version)
     return model
 
