@@ -63,9 +63,7 @@ def _model(state: State, name: str, version: str | None, request: Request) -> Se
 async def _answer(
     model: ServedModel, question: Question, request: Request, state: State
 ) -> Response:
-    limit_s = min(
-        timeout_s(request, state.request_timeout_ms), question.asked.timeout_s or math.inf
-    )
+    limit_s = min(timeout_s(request, state.request_timeout_ms), question.timeout_s or math.inf)
     try:
         ticket = model.queue.enqueue(question.items, limit_s, question.weights)
         answers = await outcomes(request, ticket, state.condition)
