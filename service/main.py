@@ -38,6 +38,7 @@ from service.api.cors import allow_origins
 from service.api.keys import Guard, KeyRing, read_keys
 from service.api.lean import shorten
 from service.api.metrics import Meter, Metrics
+from service.api.oip import infer
 from service.api.oip.parts import PARTS as OIP_PARTS
 from service.api.scrape import Gauges
 from service.api.siblings import ALONE, Siblings
@@ -54,6 +55,7 @@ _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fa
 # The busiest first, in whose order they are matched.
 _PARTS = (
     classify,
+    infer,
     segment,
     measure,
     features,

@@ -23,6 +23,7 @@ from service.tasks.listen import Heard, Listener, Recording
 from service.tasks.reasons.explain import Reasons
 from service.tasks.segment import Question, Segmented, Segmenter
 from service.tasks.tally import Tally
+from service.tasks.tensors import Tensors
 
 Labels = tuple[str, str, str]  # name, version, execution provider
 Verb = Literal["classify", "segment", "measure"]
@@ -38,24 +39,30 @@ BY_HAND = "was unloaded by hand"
 
 
 class Classifying(NamedTuple):
-    """A classifier and its queue of pictures."""
+    """A classifier and its queue of pictures, in which its tensors wait as well."""
 
     task: Classifier
     queue: Batcher[bytes, Probabilities]
+    tensors: Tensors
 
 
 class Segmenting(NamedTuple):
-    """A segmenter and its queue of pictures."""
+    """A segmenter and its queue of pictures, in which its tensors wait as well."""
 
     task: Segmenter
     queue: Batcher[Question, Segmented]
+    tensors: Tensors
 
 
 class Listening(NamedTuple):
-    """A listener, whether it classifies, segments or measures sounds, and its queue of them."""
+    """A listener, whether it classifies, segments or measures sounds, and its queue of them.
+
+    Its tensors wait there as well.
+    """
 
     task: Listener
     queue: Batcher[Recording, Heard]
+    tensors: Tensors
 
 
 Answering = Classifying | Segmenting | Listening
@@ -98,8 +105,13 @@ class ServedModel:
 
     @property
     def queue(self) -> Batcher[Any, Any]:
-        """Where pictures or sounds wait for this version."""
+        """Where pictures, sounds and tensors wait for this version."""
         return self.answering.queue
+
+    @property
+    def tensors(self) -> Tensors:
+        """What its graph takes and gives."""
+        return self.answering.tensors
 
     @property
     def verb(self) -> Verb:

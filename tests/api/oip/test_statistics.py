@@ -159,6 +159,26 @@ def test_sounds_and_masks_count_too(client: Client) -> None:
     assert of_version(client, "loudness", 1)["inference_stats"]["success"]["count"] == 1
 
 
+def infer(client: Client, rows: int) -> int:
+    """Send so many rows to colors; return the status."""
+    data = [0] * (rows * 8 * 8 * 3)
+    sent = {"name": "images", "datatype": "UINT8", "shape": [rows, 8, 8, 3], "data": data}
+    return client.post("/v2/models/colors/infer", json={"inputs": [sent]}).status_code
+
+
+def test_rows_of_tensors_count_one_by_one(client: Client) -> None:
+    """More than fit into a batch are run in several, each of which is one item's work."""
+    assert infer(client, 40) == 200  # 32 at most are run together
+    found = of_version(client)
+    assert (found["inference_count"], found["execution_count"]) == (40, 2)
+    assert found["inference_stats"]["success"]["count"] == 2
+    sizes = [(each["batch_size"], each["compute_infer"]["count"]) for each in found["batch_stats"]]
+    assert sizes == [(8, 1), (32, 1)]
+    assert all(each["compute_infer"]["ns"] > 0 for each in found["batch_stats"])
+    assert infer(client, 0) == 422
+    assert of_version(client)["inference_stats"]["fail"]["count"] == 1
+
+
 def test_requests_that_got_no_answer_are_counted(client: Client) -> None:
     """A broken picture is one; a picture of a feature map that was not to be had is none."""
     assert client.post("/v1/models/colors/classify", content=b"no picture").status_code == 415
