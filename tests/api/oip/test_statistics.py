@@ -145,6 +145,7 @@ def test_sounds_and_masks_count_too(client: Client) -> None:
     assert client.post("/v1/models/meter/measure", content=sound).status_code == 200
     assert client.post("/v1/models/paint/segment", content=flat("red")).status_code == 200
     assert client.post("/v1/segment", content=flat("red")).status_code == 200
+    assert client.post("/hf/spare", content=flat("red")).status_code == 200
     counts = {
         (each["name"], each["version"]): each["inference_count"] for each in stats(client, "")
     }
@@ -154,7 +155,7 @@ def test_sounds_and_masks_count_too(client: Client) -> None:
         ("loudness", "1"): 1,
         ("meter", "1"): 1,
         ("paint", "1"): 2,
-        ("spare", "1"): 0,
+        ("spare", "1"): 1,
     }
     assert of_version(client, "loudness", 1)["inference_stats"]["success"]["count"] == 1
 
@@ -180,12 +181,13 @@ def test_rows_of_tensors_count_one_by_one(client: Client) -> None:
 
 
 def test_requests_that_got_no_answer_are_counted(client: Client) -> None:
-    """A broken picture is one; a picture of a feature map that was not to be had is none."""
+    """Broken pictures are, by any route; a feature map that was not to be had is none."""
     assert client.post("/v1/models/colors/classify", content=b"no picture").status_code == 415
+    assert client.post("/hf/colors", content=b"no picture").status_code == 415
     assert client.post("/v1/models/colors/feature-maps?layer=x", content=b"").status_code == 404
     assert client.post("/v1/models/colours/classify", content=b"").status_code == 404
     found = of_version(client)
-    assert found["inference_stats"]["fail"]["count"] == 1
+    assert found["inference_stats"]["fail"]["count"] == 2
     assert 0 < found["inference_stats"]["fail"]["ns"] < 10e9
     assert found["inference_stats"]["success"] == NOTHING
     assert found["inference_count"] == 0
