@@ -149,21 +149,22 @@ def _report(figures: Figures, how: str, options: argparse.Namespace) -> str:
         "processors that the load took are not given back to the server."
     )
     setup = [f"- {servers.described(name)}" for name in options.only]
-    return "\n\n".join(
-        [
-            "## Inference: tensors by the Open Inference Protocol",
-            how,
-            explained,
-            "\n".join(loops),
-            "\n".join(table),
-            _verdict(figures, options.rows),
-            "\n".join([*setup, *left_out]),
-        ]
-    )
+    parts = [
+        "## Inference: tensors by the Open Inference Protocol",
+        how,
+        explained,
+        "\n".join(loops),
+        "\n".join(table),
+        _verdict(figures, options.rows),
+        "\n".join([*setup, *left_out]),
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _verdict(figures: Figures, rows: Sequence[int]) -> str:
     """Return what was promised and what came of it, for the largest tensor."""
+    if servers.OURS not in {name for name, *_ in figures.served}:
+        return ""
     most, lines = max(rows), ["| convscope's target | measured | met |", "|---|---|---|"]
     for concurrency in CONCURRENCIES:
         rates = {
@@ -171,8 +172,6 @@ def _verdict(figures: Figures, rows: Sequence[int]) -> str:
             for name in servers.names()
             if figures.served.get((name, most, concurrency))
         }
-        if servers.OURS not in rates:
-            continue
         share = median(s.share for s in figures.served[servers.OURS, most, concurrency])
         ratio = rates.pop(servers.OURS) / max(rates.values()) if rates else None
         met = "yes" if share >= TARGET else "**no**"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.contract.errors import InvalidParameter, TooLarge
+from service.contract.errors import ConvscopeError, InvalidParameter, TooLarge
 from service.contract.manifest import Manifest
 from service.contract.specs import FREE_SIZE
 from service.tasks.segment import WHOLE_PX
@@ -193,6 +193,22 @@ class PictureTensors(Tensors):
                 f"{height} x {width} pixels are too many to be run as a whole; "
                 f"at most {WHOLE_PX:,} are taken."
             )
+
+    def run(self, prepared: Sequence[Any], alone: bool) -> list[Any]:
+        """As of all models. A graph of any size is proven with few, so failing is the size's fault.
+
+        Raises: InvalidParameter.
+        """
+        try:
+            return super().run(prepared, alone)
+        except ConvscopeError:
+            raise
+        except Exception as error:  # a runtime's exceptions have no base class of their own
+            if not self._free:
+                raise
+            height, width = prepared[0].rows.shape[1:3]
+            what = f"The model fails on an input of {height} x {width} pixels."
+            raise InvalidParameter(what) from error
 
     def _decoded(self, file: Encoded) -> Array:
         return self._model_input(file.data)[np.newaxis]

@@ -120,7 +120,9 @@ def test_page_can_read_answers_and_refusals(open_to_home: Client) -> None:
         answer = open_to_home.get("/v1/models", headers={"origin": HOME, "x-api-key": key})
         assert answer.status_code == status
         assert answer.headers["access-control-allow-origin"] == HOME
-        assert answer.headers["access-control-expose-headers"] == "Retry-After, x-request-id"
+        assert answer.headers["access-control-expose-headers"] == (
+            "Retry-After, inference-header-content-length, x-request-id"
+        )
         assert "origin" in answer.headers["vary"].lower()
 
 

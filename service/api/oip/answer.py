@@ -52,8 +52,8 @@ def write_answer(
         "model_version": str(model.manifest.version),
         "outputs": list(map(GivenTensor.described, given, contents)),
     }
-    if question.asked.id is not None:
-        told["id"] = question.asked.id
+    if question.id is not None:
+        told["id"] = question.id
     head = orjson.dumps(told, option=orjson.OPT_SERIALIZE_NUMPY)
     parts = [head, *(content for content in contents if content is not None)]
     content = compressed(parts, coding) if coding else b"".join(parts)

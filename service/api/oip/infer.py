@@ -12,7 +12,7 @@ from service.api.noted import note_timing
 from service.api.oip.answer import Answer, write_answer
 from service.api.oip.asked import Version, find
 from service.api.oip.coding import coding_of, read_decoded
-from service.api.oip.errors import ERRORS
+from service.api.oip.infer_schema import DESCRIBED
 from service.api.oip.question import Question, read_question
 from service.api.oip.wire import HEADER_LENGTH, json_length
 from service.api.patience import do, finish, outcomes, timeout_s
@@ -21,20 +21,20 @@ from service.api.timings import timing_of
 from service.batching import Ran
 from service.tasks.catalog import ServedModel
 
-router = APIRouter(route_class=LeanRoute, responses=ERRORS, tags=["Open Inference Protocol"])
+router = APIRouter(route_class=LeanRoute, tags=["Open Inference Protocol"])
 
 # What is read or written at once, while others wait: about a millisecond's worth.
 _SHORT_JSON_BYTES = 32 * 1024
 _SHORT_ANSWER_BYTES = 64 * 1024
 
 
-@router.post("/v2/models/{name}/infer")
+@router.post("/v2/models/{name}/infer", **DESCRIBED)
 async def infer(name: str, request: Request) -> Response:
     """Run the highest version of the model that is ready."""
     return await _infer(name, None, request)
 
 
-@router.post("/v2/models/{name}/versions/{version}/infer")
+@router.post("/v2/models/{name}/versions/{version}/infer", **DESCRIBED)
 async def infer_version(name: str, version: Version, request: Request) -> Response:
     """Run that version of the model."""
     return await _infer(name, version, request)
@@ -63,9 +63,7 @@ def _model(state: State, name: str, version: str | None, request: Request) -> Se
 async def _answer(
     model: ServedModel, question: Question, request: Request, state: State
 ) -> Response:
-    limit_s = min(
-        timeout_s(request, state.request_timeout_ms), question.asked.timeout_s or math.inf
-    )
+    limit_s = min(timeout_s(request, state.request_timeout_ms), question.timeout_s or math.inf)
     try:
         ticket = model.queue.enqueue(question.items, limit_s, question.weights)
         answers = await outcomes(request, ticket, state.condition)

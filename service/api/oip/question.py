@@ -14,13 +14,15 @@ _MOST_FILES_SHAPE = "[N] or [N, 1]"
 
 
 class Question(NamedTuple):
-    """A request that fits the model.
+    """A request that fits the model, without what was read of its text.
 
+    id: to be sent back. timeout_s: after which the answer is of no use.
     items: for the queue, and what each weighs. wanted: in the order in which they are sent back.
     gone: to be set when nobody waits for the answer any more; None where nobody would look.
     """
 
-    asked: InferRequest
+    id: str | None
+    timeout_s: float | None
     items: Sequence[Rows | Encoded]
     weights: Sequence[int]
     wanted: Sequence[WantedOutput]
@@ -40,7 +42,7 @@ def read_question(model: ServedModel, body: bytes, json_bytes: int, max_files: i
     if sent.datatype == BYTES:
         gone = Event()
         items = [Encoded(data, gone) for data in _files(sent, max_files)]
-        return Question(asked, items, [1] * len(items), wanted, gone)
+        return Question(asked.id, asked.timeout_s, items, [1] * len(items), wanted, gone)
     if sent.datatype != spec.datatype:
         files = "sounds" if model.listens else "pictures"
         raise InvalidParameter(
@@ -49,7 +51,8 @@ def read_question(model: ServedModel, body: bytes, json_bytes: int, max_files: i
         )
     model.tensors.check_shape(sent.shape)
     blocks = list(model.tensors.blocks(sent.array()))
-    return Question(asked, blocks, [len(rows.array) for rows in blocks], wanted)
+    weights = [len(rows.array) for rows in blocks]
+    return Question(asked.id, asked.timeout_s, blocks, weights, wanted)
 
 
 def _only_input(model: ServedModel, asked: InferRequest) -> SentTensor:
