@@ -35,16 +35,20 @@ from service.api.budget import ByteBudget
 from service.api.catch_up import catch_up
 from service.api.condition import Condition
 from service.api.cors import allow_origins
+from service.api.hf import routes as hf
 from service.api.keys import Guard, KeyRing, read_keys
 from service.api.lean import shorten
 from service.api.metrics import Meter, Metrics
 from service.api.oip import infer
 from service.api.oip.parts import PARTS as OIP_PARTS
+from service.api.saturation import Given, Saturation
 from service.api.scrape import Gauges
 from service.api.siblings import ALONE, Siblings
 from service.api.state import PROBLEMS, State
 from service.api.turns import Turns
+from service.room import available_bytes
 from service.runners import Runners
+from service.runtime import ONNX_RUNTIME, sees_gpu
 from service.settings import Settings
 from service.version import VERSION
 from service.watch import watching
@@ -65,6 +69,7 @@ _PARTS = (
     explain,
     stability,
     compare,
+    hf,
     models,
     admin,
     health,
@@ -104,7 +109,9 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
             _body_limits(settings),
             settings.request_timeout_ms,
         )
-        metrics.registry.register(Gauges(app.state.convscope))
+        metrics.registry.register(Gauges(app.state.convscope, ONNX_RUNTIME))
+        given = Given(settings.device, sees_gpu(), settings.max_queue, available_bytes(), runners)
+        metrics.registry.register(Saturation(app.state.convscope, given))
         await catch_up(live, siblings)
         async with watching(live, settings.watch_s):
             yield

@@ -43,6 +43,7 @@ _FAULTS = (
     "the GPU has fallen off the bus",
     "CUDA error cudaErrorLaunchFailure",
 )
+ONNX_RUNTIME: str = ort.__version__
 _NVIDIA_MARKS = ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg")
 
 
@@ -165,13 +166,18 @@ def choose_provider(device: Device) -> str:
     return CPU if obstacle else CUDA
 
 
+def sees_gpu() -> bool:
+    """Return whether an NVIDIA GPU is visible, whether or not it works."""
+    return any(os.path.exists(mark) for mark in _NVIDIA_MARKS)
+
+
 @functools.cache
 def _obstacle_to_cuda() -> str | None:
     """Say why CUDA does not work here, or None if it does; only a real session proves it."""
     if CUDA not in ort.get_available_providers():
         return f"this ONNX Runtime {ort.__version__} was built without it."
     # Without this look, a machine that has no GPU would pay for loading CUDA at every start.
-    if not any(os.path.exists(mark) for mark in _NVIDIA_MARKS):
+    if not sees_gpu():
         return "no NVIDIA GPU is visible on this machine."
     libraries = io.StringIO()
     with contextlib.redirect_stdout(libraries):  # it prints what it misses

@@ -50,7 +50,7 @@ async def classify(
     _check_room(state.catalog.get(name, version), request)
     files = await read_files(request, state.body_limits)
     model = state.catalog.get(name, version)
-    return _respond(await _results(model, files, top_k, request, state), request)
+    return _respond(await results_of(model, files, top_k, request, state), request)
 
 
 @router.post("/v1/classify", **_DESCRIBED)
@@ -62,7 +62,7 @@ async def classify_by_default(request: Request, top_k: TopK = 5) -> Response:
     results: dict[int, Result] = {}
     for task, numbers in CLASSIFY.shares(state.catalog, files):
         model, mine = state.catalog.default(task), [files[number] for number in numbers]
-        found = await _results(model, mine, top_k, request, state)
+        found = await results_of(model, mine, top_k, request, state)
         results |= zip(numbers, found, strict=True)
     return _respond([results[number] for number in range(len(files))], request)
 
@@ -74,7 +74,7 @@ def _check_room(model: ServedModel, request: Request) -> None:
     able.queue.check_room()
 
 
-async def _results(
+async def results_of(
     model: ServedModel, files: Sequence[bytes], top_k: int, request: Request, state: State
 ) -> list[Result]:
     """Return what the model says of each file, or what befell it."""

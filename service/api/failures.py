@@ -9,7 +9,7 @@ from service.contract.errors import ConvscopeError
 from service.tasks.catalog import Catalog
 
 # What asks a model for its answer; all else looks into it.
-_ANSWERS = frozenset({"classify", "segment", "measure", "infer"})
+_ANSWERS = frozenset({"classify", "segment", "measure", "infer", "hf"})
 
 
 def note_failure(scope: Scope, task: str, seconds: float) -> None:

@@ -90,6 +90,8 @@ class Metrics:
 def _task(scope: Scope) -> str:
     """Return what was asked for, as the last word of the route's pattern; none if no route fits."""
     pattern: str = getattr(scope.get("route"), "path", "none")
+    if pattern == "/hf/{name}":
+        return "hf"
     return pattern.rpartition("/")[2] or "index"
 
 

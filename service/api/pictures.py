@@ -9,7 +9,7 @@ from fastapi import Request
 
 from service.api.noted import note_timing
 from service.api.patience import finish, outcomes, timeout_s
-from service.api.segment_answer import JSON, PNG, Written, write_array, write_json, write_picture
+from service.api.segment_answer import Write, Written
 from service.api.segment_query import SegmentQuery
 from service.api.state import State
 from service.api.timings import timing_of
@@ -21,14 +21,18 @@ from service.tasks.timing import Timing
 
 @dataclass(frozen=True)
 class Seeing:
-    """One request and the model that segments its pictures. media_type: of the answer."""
+    """One request and the model that segments its pictures.
+
+    write: makes the answer to one. certainty: whether it takes how sure the model is.
+    """
 
     model: ServedModel
     segmenting: Segmenting
     query: SegmentQuery
-    media_type: str
+    write: Write
     request: Request
     state: State
+    certainty: bool = False
 
     async def results(self, files: Sequence[bytes]) -> list[bytes | Exception]:
         """Return what each file is answered, or what befell it; a large one is given up on leaving.
@@ -38,7 +42,8 @@ class Seeing:
         gone, query = Event(), self.query
         wanted = query.wanted_class(len(self.model.manifest.labels))
         questions = [
-            Question(file, query.tile_px, query.resolution, wanted, gone) for file in files
+            Question(file, query.tile_px, query.resolution, wanted, self.certainty, gone)
+            for file in files
         ]
         limit_s = timeout_s(self.request, self.state.request_timeout_ms)
         try:
@@ -57,12 +62,7 @@ class Seeing:
         segmented = answer.output
         # decoding a large picture is part of its run
         timing = timing_of(answer, answer.waited + answer.prepared + answer.ran, segmented.decode_s)
-        if self.media_type == JSON:
-            work = partial(write_json, self.model, segmented, self.query, timing, started)
-        elif self.media_type == PNG:
-            work = partial(write_picture, self.model, file, segmented, self.query, timing)
-        else:
-            work = partial(write_array, self.model, segmented, self.query, timing)
+        work = partial(self.write, file, segmented, timing, started)
         try:
             written: Written = await finish(work, self.request, self.state)
         except Exception as error:  # the other files have their answers

@@ -1,15 +1,16 @@
 """GET metrics: what an operator watches, in Prometheus' format, of every process."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from platform import python_version
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import HistogramMetricFamily, Metric
 from starlette.concurrency import run_in_threadpool
 
 from service.api.exposition import merged
+from service.api.families import gauge
 from service.api.metrics import VERSION_LABELS
 from service.api.siblings import Siblings
 from service.api.state import PROBLEMS, State
@@ -52,35 +53,40 @@ async def _texts_of_others(siblings: Siblings, request: Request) -> dict[int, by
 
 
 class Gauges:
-    """A collector of what is read when somebody asks, not counted along the way."""
+    """A collector of what is read when somebody asks, not counted along the way.
 
-    def __init__(self, state: State) -> None:
+    runtime: the version of ONNX Runtime.
+    """
+
+    def __init__(self, state: State, runtime: str) -> None:
         self._state = state
+        self._runtime = runtime
 
     def collect(self) -> Iterator[Metric]:
         state = self._state
-        yield _gauge("in_flight", "Requests being answered.", [((), state.metrics.in_flight)])
+        yield gauge("in_flight", "Requests being answered.", [((), state.metrics.in_flight)])
         accepting = [((), int(state.condition.obstacle is None))]
-        yield _gauge("accepting", "1 unless shutting down or broken.", accepting)
-        running = [((VERSION, python_version()), 1)]
-        yield _gauge("build_info", "What runs here.", running, ("version", "python"))
+        yield gauge("accepting", "1 unless shutting down or broken.", accepting)
+        running = [((VERSION, python_version(), self._runtime), 1)]
+        labels = ("version", "python", "onnxruntime")
+        yield gauge("build_info", "What runs here.", running, labels)
         yield from _of_models(state)
 
 
 def _of_models(state: State) -> Iterator[Metric]:
     ready = state.catalog.ready
     waiting = [(model.labels, model.queue.waiting) for model in ready]
-    yield _gauge("queue_depth", "Items that wait.", waiting, VERSION_LABELS)
+    yield gauge("queue_depth", "Items that wait.", waiting, VERSION_LABELS)
     in_hand = [(model.labels, model.queue.in_hand) for model in ready]
-    yield _gauge("in_hand", "Items being prepared or run.", in_hand, VERSION_LABELS)
+    yield gauge("in_hand", "Items being prepared or run.", in_hand, VERSION_LABELS)
     states = [((*model.labels, model.manifest.task), 1) for model in ready]
     what = "1 for every version that answers."
-    yield _gauge("model_ready", what, states, (*VERSION_LABELS, "task"))
+    yield gauge("model_ready", what, states, (*VERSION_LABELS, "task"))
     refused = [((), len(state.catalog.refusals))]
-    yield _gauge("models_refused", "Versions that break the contract now.", refused)
+    yield gauge("models_refused", "Versions that break the contract now.", refused)
     yield _batch_sizes(ready)
     chores = [((), state.chores.waiting + state.chores.in_hand)]
-    yield _gauge("chores", "Feature maps and the like that wait or are worked on.", chores)
+    yield gauge("chores", "Feature maps and the like that wait or are worked on.", chores)
 
 
 def _batch_sizes(models: Iterable[ServedModel]) -> Metric:
@@ -95,16 +101,4 @@ def _batch_sizes(models: Iterable[ServedModel]) -> Metric:
         buckets = [(str(limit), n) for limit, n in zip(_SIZES, within, strict=True)]
         items = sum(size * n for size, n in counts.items())
         family.add_metric(model.labels, [*buckets, ("+Inf", sum(counts.values()))], items)
-    return family
-
-
-def _gauge(
-    name: str,
-    what: str,
-    values: Iterable[tuple[Sequence[str], float]],
-    labels: tuple[str, ...] = (),
-) -> Metric:
-    family = GaugeMetricFamily(f"convscope_{name}", what, labels=labels)
-    for of, value in values:
-        family.add_metric(of, value)
     return family

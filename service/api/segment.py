@@ -14,7 +14,7 @@ from service.api.npy import NPY
 from service.api.patience import TIMEOUT
 from service.api.pictures import Seeing
 from service.api.schemas import SegmentationOut, SegmentationResults, SoundSegmentationOut
-from service.api.segment_answer import JSON, PNG
+from service.api.segment_answer import JSON, PNG, writer
 from service.api.segment_query import SegmentQuery
 from service.api.sound_answer import spans_out
 from service.api.sounds import Hearing
@@ -114,4 +114,5 @@ async def _results(
         return await Hearing(model, model.listening("segment"), describe, request, state).results(
             files
         )
-    return await Seeing(model, model.segmenting(), query, media_type, request, state).results(files)
+    write = writer(model, query, media_type)
+    return await Seeing(model, model.segmenting(), query, write, request, state).results(files)

@@ -1,12 +1,14 @@
 """What a model said of a picture, written out as the client wants it; all of it blocks."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import orjson
 
-from service.api.npy import write_npy
+from service.api.npy import NPY, write_npy
 from service.api.segment_query import SegmentQuery
 from service.api.timings import timing_out
 from service.codecs.image import encode_png
@@ -29,14 +31,26 @@ class Written(NamedTuple):
     timing: Timing
 
 
-def write_json(
-    model: ServedModel, segmented: Segmented, query: SegmentQuery, timing: Timing, started: float
-) -> Written:
-    """Return the JSON of SegmentationOut.
+# The file and what the model said of it; the timing up to the end of its run, and when the request
+# started, of perf_counter. It blocks and may raise.
+Write = Callable[[bytes, Segmented, Timing, float], Written]
 
-    timing: up to the end of the model's run. started: when the request did, of perf_counter.
-    Raises: TooLarge if the outlines are too ragged for polygons.
-    """
+
+def writer(model: ServedModel, query: SegmentQuery, media_type: str) -> Write:
+    """Return what writes an answer of that media type."""
+    write = {JSON: _write_json, PNG: _write_picture, NPY: _write_array}[media_type]
+    return partial(write, model, query)
+
+
+def _write_json(
+    model: ServedModel,
+    query: SegmentQuery,
+    _: bytes,
+    segmented: Segmented,
+    timing: Timing,
+    started: float,
+) -> Written:
+    """Return the JSON of SegmentationOut. Raises: TooLarge if outlines are too ragged."""
     begun = perf_counter()
     described = segmentation_out(model, segmented, query)
     ended = perf_counter()
@@ -57,8 +71,13 @@ def segmentation_out(
     }
 
 
-def write_picture(
-    model: ServedModel, data: bytes, segmented: Segmented, query: SegmentQuery, timing: Timing
+def _write_picture(
+    model: ServedModel,
+    query: SegmentQuery,
+    data: bytes,
+    segmented: Segmented,
+    timing: Timing,
+    _: float,
 ) -> Written:
     """Return a PNG of the mask (with a palette), of the picture under it, or of a probability."""
     task = model.segmenting().task
@@ -71,8 +90,13 @@ def write_picture(
     return Written(encode_png(render_overlay(task.picture(data), mask, task.colors)), timing)
 
 
-def write_array(
-    model: ServedModel, segmented: Segmented, query: SegmentQuery, timing: Timing
+def _write_array(
+    model: ServedModel,
+    query: SegmentQuery,
+    _: bytes,
+    segmented: Segmented,
+    timing: Timing,
+    __: float,
 ) -> Written:
     """Return the mask, (H, W) uint8, or a probability, (H, W) float32, as .npy."""
     if query.render == "probability":

@@ -20,7 +20,7 @@ from service.tasks.listen import Heard, Recording
 from service.tasks.timing import Timing
 
 # The answer but for its timing, from what the model said; may raise, and blocks.
-Describe = Callable[[Heard], dict[str, Any]]
+Describe = Callable[[Heard], Any]
 
 
 class _Written(NamedTuple):
@@ -28,11 +28,16 @@ class _Written(NamedTuple):
     timing: Timing
 
 
+def with_timing(described: dict[str, Any], timing: Timing) -> bytes:
+    """Return the answer and its timing as JSON."""
+    return orjson.dumps({**described, "timing": timing_out(timing)})
+
+
 @dataclass(frozen=True)
 class Hearing:
     """One request and the model that listens for it.
 
-    describe: makes the answer to a file.
+    describe: makes the answer to a file. write: writes it out.
     """
 
     model: ServedModel
@@ -40,6 +45,7 @@ class Hearing:
     describe: Describe
     request: Request
     state: State
+    write: Callable[[Any, Timing], bytes] = with_timing
 
     async def results(self, files: Sequence[bytes]) -> list[bytes | Exception]:
         """Return the JSON of each file, or what befell it; a long one is given up on leaving.
@@ -61,7 +67,7 @@ class Hearing:
 
     async def _told(self, answer: Ran[Heard], started: float) -> bytes | Exception:
         try:
-            work = partial(_write, answer, self.describe, started)
+            work = partial(self._written, answer, started)
             written: _Written = await finish(work, self.request, self.state)
         except Exception as error:  # the other files have their answers
             return error
@@ -74,8 +80,7 @@ class Hearing:
         self.state.metrics.observe_sound(self.model, heard.samples / spec.sample_rate_hz)
         note_timing(self.request.scope, manifest.name, manifest.version, timing)
 
-
-def _write(answer: Ran[Heard], describe: Describe, started: float) -> _Written:
-    described = describe(answer.output)
-    timing = timing_of(answer, perf_counter() - started, answer.output.decode_s)
-    return _Written(orjson.dumps({**described, "timing": timing_out(timing)}), timing)
+    def _written(self, answer: Ran[Heard], started: float) -> _Written:
+        described = self.describe(answer.output)
+        timing = timing_of(answer, perf_counter() - started, answer.output.decode_s)
+        return _Written(self.write(described, timing), timing)

@@ -26,7 +26,27 @@ def restore_mask(mask: Mask, probabilities: Sequence[Probability], frame: Frame)
     if frame.inner == frame.picture:
         return np.ascontiguousarray(_inner(mask, frame))
     restored = np.empty(frame.picture, np.uint8)
+    for rows, likeliest, _ in likeliest_bands(mask, probabilities, frame):
+        restored[rows] = likeliest
+    return restored
+
+
+def likeliest_bands(
+    mask: Mask, probabilities: Sequence[Probability], frame: Frame
+) -> Iterator[tuple[slice, Mask, Probability]]:
+    """Yield rows of the picture, and of their pixels the class and its probability.
+
+    mask, probabilities: as for `restore_mask`, whose answer the classes are.
+    """
     inner = [_inner(probability, frame) for probability in probabilities]
+    if frame.inner == frame.picture:
+        for rows in _bands(frame):
+            classes = _inner(mask, frame)[rows]
+            chosen = np.empty(classes.shape, np.float32)
+            for class_index, probability in enumerate(inner):
+                np.copyto(chosen, probability[rows], where=classes == class_index)
+            yield rows, classes, chosen
+        return
     for rows in _bands(frame):
         band = _resampled(inner[0], frame, rows)
         likeliest = np.zeros(band.shape, np.uint8)
@@ -35,8 +55,7 @@ def restore_mask(mask: Mask, probabilities: Sequence[Probability], frame: Frame)
             better = other > band
             np.copyto(band, other, where=better)
             likeliest[better] = class_index
-        restored[rows] = likeliest
-    return restored
+        yield rows, likeliest, band
 
 
 def restore_probability(probability: Probability, frame: Frame) -> Probability:

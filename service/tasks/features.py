@@ -17,7 +17,7 @@ from service.graph.layers import Layer, LayerTable, describe_layers
 from service.graph.prefix import cut_prefix
 from service.graph.sized import at_size
 from service.tasks.feature_map import FeatureMap
-from service.tasks.kept import Kept, Once
+from service.tasks.kept import Kept, Once, Use
 
 # What all layers made of an item is reduced as it comes; no more of it is held at a time.
 _MOST_BYTES_AT_ONCE = 2**27
@@ -68,6 +68,11 @@ class FeatureMaps:
             return _Prefix(open_prefix(prefix), len(prefix))
 
         self._prefixes = Kept(cut, max_prefixes, lambda prefix: prefix.size_bytes, max_bytes)
+
+    @property
+    def prefixes(self) -> Use:
+        """How the prefixes are used that are kept; their weight is in bytes."""
+        return self._prefixes.use
 
     def layers(self) -> LayerTable:
         """Return the layer table of the graph."""

@@ -5,10 +5,19 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
+
+
+class Use(NamedTuple):
+    """What is held now, and what it weighs; how often a value was asked for, and made."""
+
+    held: int
+    weight: float
+    asked: int
+    made: int
 
 
 class Kept(Generic[K, T]):
@@ -34,18 +43,28 @@ class Kept(Generic[K, T]):
         self._lock = Lock()
         self._values: OrderedDict[K, Future[T]] = OrderedDict()
         self._weights: dict[K, float] = {}  # of those that are made
+        self._asked = self._made = 0
 
     def __call__(self, key: K) -> T:
         """Return the value of the key, making it if it is not there."""
         with self._lock:
+            self._asked += 1
             future = self._values.get(key)
             if wanted := future is None:
+                self._made += 1
                 future = self._values[key] = Future()
             self._values.move_to_end(key)
             self._let_go()
         if wanted:
             self._fill(key, future)
         return future.result()
+
+    @property
+    def use(self) -> Use:
+        """How it is used."""
+        with self._lock:
+            weight = sum(self._weights.values())
+            return Use(len(self._weights), weight, self._asked, self._made)
 
     def _fill(self, key: K, future: Future[T]) -> None:
         try:

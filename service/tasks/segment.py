@@ -1,6 +1,6 @@
 """Picture to mask: the class of every pixel, at the picture's own size."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from threading import Event
@@ -13,7 +13,13 @@ from service.codecs.image import ImageLimits, decode_image, read_size
 from service.contract.errors import DeadlineExceeded, InvalidParameter, TooLarge
 from service.contract.frame import Frame, Size, frame_of
 from service.contract.manifest import Color
-from service.contract.masks import Mask, Probability, restore_mask, restore_probability
+from service.contract.masks import (
+    Mask,
+    Probability,
+    likeliest_bands,
+    restore_mask,
+    restore_probability,
+)
 from service.contract.preprocess import Pixels, preprocess_image
 from service.contract.specs import FREE_SIZE, ImagePreprocessing
 from service.tasks.patchwork import Probabilities, run_in_tiles
@@ -44,6 +50,7 @@ class Question:
     tile: side of the tiles in pixels; 0 for none, None for tiles if the input is large.
     resolution: `model` resizes as the model's preprocessing says, `original` not at all.
     class_index: the class whose probability will be asked for, if any.
+    certainty: whether `likeliest` will be asked for.
     gone: set when nobody waits for the answer any more.
     """
 
@@ -51,6 +58,7 @@ class Question:
     tile: int | None = None
     resolution: Resolution = "model"
     class_index: int | None = None
+    certainty: bool = False
     gone: Event = Event()  # noqa: RUF009, one that is never set
 
 
@@ -61,6 +69,8 @@ class Segmented:
     mask: (H, W) of the input.
     probabilities: (C, H, W) of the input, by class index. Of a picture that came in tiles and was
         not resampled, only those of the class that was asked for are kept.
+    certainty: (H, W) of the input, the probability of the likeliest class; only of a picture that
+        came in tiles and was not resampled, and only if it was asked for.
     decode_s: seconds of decoding that were spent within the run.
     """
 
@@ -68,6 +78,7 @@ class Segmented:
     mask: Mask
     probabilities: Mapping[int, Probability]
     decode_s: float = 0.0
+    certainty: Probability | None = None
 
     def restore(self) -> Mask:
         """Return the class index at every pixel of the picture, (H, W) uint8."""
@@ -76,6 +87,13 @@ class Segmented:
     def probability(self, class_index: int) -> Probability:
         """Return the probability of the class at every pixel of the picture, (H, W)."""
         return restore_probability(self.probabilities[class_index], self.frame)
+
+    def likeliest(self) -> Iterator[tuple[slice, Mask, Probability]]:
+        """Yield rows of the picture, and of their pixels the class and its probability."""
+        if self.certainty is None:
+            yield from likeliest_bands(self.mask, list(self.probabilities.values()), self.frame)
+        else:
+            yield slice(None), self.restore(), restore_probability(self.certainty, self.frame)
 
 
 class _Prepared(NamedTuple):
@@ -213,12 +231,16 @@ class Segmenter:
             wanted = () if asked is None else (asked,)
         mask = np.empty(frame.outer, np.uint8)
         kept = {class_index: np.empty(frame.outer, np.float32) for class_index in wanted}
+        sure = item.question.certainty and frame.inner == frame.picture
+        certainty = np.empty(frame.outer, np.float32) if sure else None
         size = (item.tile, item.spec.multiple)
         for place, part in run_in_tiles(inner, frame.outer, *size, len(self.labels), run):
             mask[place] = part.argmax(0)
             for class_index, plane in kept.items():
                 plane[place] = part[class_index]
-        return Segmented(frame, mask, kept, decode_s)
+            if certainty is not None:
+                certainty[place] = part.max(0)
+        return Segmented(frame, mask, kept, decode_s, certainty)
 
 
 def _area(size: Size) -> int:

@@ -49,6 +49,11 @@ class Verdict:
         """Return the probabilities (classes,) of the whole, in which silence has no part."""
         return mean_over_windows(self._logits[~self.silent])
 
+    def logits(self) -> NDArray[np.float64]:
+        """Return the logits (classes,) of the whole, of which `whole` is the softmax."""
+        mean: NDArray[np.float64] = self._logits[~self.silent].mean(axis=0)
+        return mean
+
     def stretches(self) -> list[Stretch]:
         """Return neighbouring windows of one likeliest class as one; they cover the sound."""
         likeliest = np.where(self.silent, -1, self.probabilities.argmax(axis=1)).tolist()

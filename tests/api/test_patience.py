@@ -19,6 +19,7 @@ from tests.pictures import flat
 from tests.tiny_models import write_model
 
 PATH = "/v1/models/colors/classify"
+HUB = "/hf/colors"
 
 
 class Gate:
@@ -68,13 +69,18 @@ def keep_busy(gated: Client, gate: Gate) -> None:
     assert gate.entered.wait(20)
 
 
-def test_answer_that_comes_too_late_is_504(gated: Client, gate: Gate) -> None:
+@pytest.mark.parametrize(
+    ("path", "media_type"), [(PATH, "application/problem+json"), (HUB, "application/json")]
+)
+def test_answer_that_comes_too_late_is_504(
+    gated: Client, gate: Gate, path: str, media_type: str
+) -> None:
     """The client's own limit holds while the net is busy, and the next request is answered."""
-    late = gated.post(PATH, content=flat("red"), headers={"x-request-timeout-ms": "30"})
+    late = gated.post(path, content=flat("red"), headers={"x-request-timeout-ms": "30"})
     assert late.status_code == 504
-    assert late.headers["content-type"] == "application/problem+json"
+    assert late.headers["content-type"] == media_type
     gate.open.set()
-    assert gated.post(PATH, content=flat("red")).status_code == 200
+    assert gated.post(path, content=flat("red")).status_code == 200
 
 
 def test_server_has_a_limit_of_its_own(gated: Client) -> None:
@@ -93,15 +99,16 @@ def test_limit_that_is_no_time_is_refused(gated: Client, asked: str) -> None:
     assert "x-request-timeout-ms must be a positive number" in answer.json()["detail"]
 
 
-def test_full_queue_is_503_with_a_time_to_come_again(gated: Client, gate: Gate) -> None:
+@pytest.mark.parametrize("path", [PATH, HUB])
+def test_full_queue_is_503_with_a_time_to_come_again(gated: Client, gate: Gate, path: str) -> None:
     """More than fits is refused at once; what was let in is answered."""
     keep_busy(gated, gate)
     requests = [{"content": flat("red")}] * 8
-    answers = gated.post_together(PATH, requests, after=6, then=gate.open.set)
+    answers = gated.post_together(path, requests, after=6, then=gate.open.set)
     assert sorted(answer.status_code for answer in answers) == [200] * 2 + [503] * 6
     refused = next(answer for answer in answers if answer.status_code == 503)
     assert int(refused.headers["retry-after"]) >= 1
-    assert "queue is full" in refused.json()["detail"]
+    assert "queue is full" in refused.text
     assert gate.items == 3
 
 

@@ -26,7 +26,7 @@ KEY = "a-key-for-the-admin-of-this-test"
         ("schemathesis.toml", ".", 1000),
         (
             "schemathesis_sounds.toml",
-            "/v1/models/{name}/(classify|segment|measure|feature-maps|explain|layers)",
+            "/(v1/models|hf)/{name}/?(classify|segment|measure|feature-maps|explain|layers|)$",
             200,
         ),
     ],

@@ -1,3 +1,4 @@
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -50,3 +51,37 @@ def test_command_is_light_until_it_serves() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert result.stdout == "[] 1\n"
+
+
+# What httpx itself imports, if it is there.
+OF_HTTPX = {
+    *("anyio", "certifi", "h11", "httpcore", "httpx", "idna", "sniffio", "typing_extensions"),
+    # for its own command line and for HTTP/2 and other encodings
+    *("brotli", "brotlicffi", "click", "h2", "pygments", "rich", "socksio", "zstandard"),
+}
+ALONE = """
+import sys
+class Wall:
+    def find_spec(self, name, *_):
+        first = name.partition(".")[0]
+        ours = first == "service" and not f"{name}.".startswith("service.client.")
+        if first in WALLED or (ours and name != "service"):
+            raise ImportError(f"{name} is not for the client")
+sys.meta_path.insert(0, Wall())
+from service.client import AsyncClient, Client
+Client().close()
+print(sorted(name for name in sys.modules if name.startswith("service.")))
+"""
+
+
+def test_client_needs_httpx_and_numpy_only() -> None:
+    """With all other libraries and all the rest of the service walled off, it can be used."""
+    installed = set(importlib.metadata.packages_distributions())
+    walled = installed - OF_HTTPX - {"numpy", "service"} - set(sys.stdlib_module_names)
+    assert {"pydantic", "PIL", "onnxruntime", "fastapi"} <= walled
+    program = f"WALLED = {walled!r}\n{ALONE}"
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "'service.client.clients'" in result.stdout

@@ -20,10 +20,11 @@ from tests.training.sound_folders import write_tones
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# Not run here: installing and serving are tried by .ci/run, the image by docker/smoke.sh.
+# Not run here: installing and serving are tried by .ci/run, the image by docker/smoke.sh, and
+# what Compose is told by tests/docker.
 ELSEWHERE = re.compile(
     r"python3 -m venv|(\.venv/bin/)?pip install|convscope serve|\.venv/bin/convscope serve"
-    r"|docker |CONVSCOPE_MODELS="
+    r"|docker |CONVSCOPE_\w+=|docker/make_keys.sh|cp docker/"
 )
 SCRIPTS = Path(sys.executable).parent
 # SqueezeNet as others exported it, with weights that are all alike.

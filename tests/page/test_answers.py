@@ -4,6 +4,7 @@ import io
 import subprocess
 
 import httpx
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -39,10 +40,11 @@ def test_dropped_and_pasted_pictures_are_answered(bench: Bench) -> None:
         expect(page.locator(".bars li")).to_have_count(5)
 
 
-def test_file_that_comes_early_is_answered(bench: Bench) -> None:
-    """A file that is dropped while the page still loads is not lost."""
+@pytest.mark.parametrize("late", ["**/v1/models", "**/js/main.js"])
+def test_file_that_comes_early_is_answered(bench: Bench, late: str) -> None:
+    """A file that is chosen while the page still loads is not lost."""
     with bench.open(path="/docs") as page:
-        page.route("**/v1/models", lambda route: (page.wait_for_timeout(300), route.continue_()))
+        page.route(late, lambda route: (page.wait_for_timeout(300), route.continue_()))
         page.goto(f"{bench.url}/#model=cifar10", wait_until="commit")
         page.locator("#stage").wait_for()
         page.set_input_files("#file", SAMPLES / "cat.jpg")

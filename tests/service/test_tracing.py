@@ -15,8 +15,10 @@ from service.api.noted import note_timing
 from service.settings import Settings
 from service.tasks.timing import Timing
 from tests.api.client import Client
+from tests.pictures import flat
 from tests.tiny_models import write_model
 
+KEY = "hf_key-that-nobody-may-see"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
@@ -116,6 +118,20 @@ def test_span_tells_who_answered_and_where_the_time_went(
     assert found["http.response.status_code"] == 200
     broken = collector.spans["GET /v1/broken"]
     assert broken.status.code == broken.status.STATUS_CODE_ERROR
+
+
+@pytest.mark.parametrize("header", ["authorization", "x-api-key"])
+def test_keys_are_in_no_trace(tmp_path: Path, collector: Collector, header: str) -> None:
+    """Neither one that opens nor one that does not; the span of their request is there."""
+    with application(tmp_path, tracing=True, api_keys=KEY) as client:
+        for key, status in ((KEY, 200), (KEY[::-1], 401)):
+            sent = f"Bearer {key}" if header == "authorization" else key
+            answer = client.post("/hf/colors", content=flat("red"), headers={header: sent})
+            assert answer.status_code == status
+    exported = b"".join(request.SerializeToString() for request in collector.requests)
+    assert b"/hf/{name}" in exported
+    assert KEY.encode() not in exported
+    assert KEY[::-1].encode() not in exported
 
 
 def test_trace_of_the_client_goes_on(tmp_path: Path, collector: Collector) -> None:

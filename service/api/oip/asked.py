@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import Path, Request
 
-from service.api.body import BodyLimits, read_one_file
+from service.api.body import BodyLimits, read_raw
 from service.contract.errors import InputError, TooLarge, UnknownVersion
 from service.tasks.catalog import Catalog, ServedModel
 
@@ -33,9 +33,9 @@ def find(catalog: Catalog, name: str, version: str | None = None) -> ServedModel
 async def read_object(request: Request, limits: BodyLimits) -> dict[str, Any]:
     """Return the JSON object that is the body; of no body an empty one.
 
-    Raises: InputError if it is no JSON object; as `read_files`.
+    Raises: InputError if it is no JSON object; TooLarge; as `read_raw`.
     """
-    body = await read_one_file(request, limits)
+    body, _ = await read_raw(request, limits)
     if len(body) > _MOST_BYTES:
         raise TooLarge(f"The body has {len(body):,} bytes; at most {_MOST_BYTES:,} are read here.")
     try:

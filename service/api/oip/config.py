@@ -13,7 +13,7 @@ from service.api.oip.errors import ERRORS
 from service.api.oip.metadata import parameters_of
 from service.api.state import CurrentState, State
 from service.tasks.catalog import ServedModel
-from service.tasks.tensor_specs import TensorSpec, tensor_specs
+from service.tasks.tensor_specs import TensorSpec
 
 router = APIRouter(responses=ERRORS, tags=["Open Inference Protocol"])
 
@@ -89,14 +89,13 @@ async def version_config(name: str, version: Version, state: CurrentState) -> Mo
 
 def _config(model: ServedModel, state: State) -> ModelConfig:
     name = model.manifest.name
-    inputs, outputs = tensor_specs(model.manifest)
     return ModelConfig(
         name=name,
         default_model_filename=model.manifest.graph.file.path,
         version_policy=_version_policy(name, state),
         max_batch_size=model.queue.rules.max_batch_size,
-        input=list(map(_tensor, inputs)),
-        output=list(map(_tensor, outputs)),
+        input=list(map(_tensor, model.tensors.inputs)),
+        output=list(map(_tensor, model.tensors.outputs)),
         dynamic_batching=_batching(model, state),
         instance_group=[_instances(model)],
         parameters={key: Text(string_value=text) for key, text in parameters_of(model).items()},

@@ -11,7 +11,7 @@ from service.api.oip.errors import ERRORS
 from service.api.state import CurrentState, State
 from service.contract.errors import ModelNotReady
 from service.tasks.catalog import ServedModel
-from service.tasks.tensor_specs import TensorSpec, tensor_specs
+from service.tasks.tensor_specs import TensorSpec
 from service.version import VERSION
 
 router = APIRouter(responses=ERRORS, tags=["Open Inference Protocol"])
@@ -120,12 +120,11 @@ def parameters_of(model: ServedModel) -> dict[str, str]:
 
 def _metadata(model: ServedModel, state: State) -> ModelMetadata:
     name = model.manifest.name
-    inputs, outputs = tensor_specs(model.manifest)
     return ModelMetadata(
         name=name,
         versions=[str(ready.manifest.version) for ready in state.catalog.versions(name)],
-        inputs=list(map(_tensor, inputs)),
-        outputs=list(map(_tensor, outputs)),
+        inputs=list(map(_tensor, model.tensors.inputs)),
+        outputs=list(map(_tensor, model.tensors.outputs)),
         parameters=parameters_of(model),
     )
 

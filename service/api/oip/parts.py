@@ -1,4 +1,4 @@
-"""The parts of the Open Inference Protocol, in the order in which they are matched."""
+"""What the Open Inference Protocol has beside infer, in the order in which it is matched."""
 
 from service.api.oip import config, health, metadata, not_offered, repository, statistics
 

@@ -39,10 +39,8 @@ export class Given {
     by("choose").addEventListener("click", () => by("file").click());
     by("photograph").addEventListener("click", () => by("camera").click());
     for (const id of ["file", "camera"]) {
-      by(id).addEventListener("change", (event) => {
-        if (event.target.files.length) this.#takeOwn(event.target.files[0]);
-        event.target.value = "";
-      });
+      by(id).addEventListener("change", () => this.#takeChosen(by(id)));
+      this.#takeChosen(by(id)); // somebody may have been faster than this script
     }
     document.addEventListener("paste", (event) => {
       if (event.clipboardData?.files.length) this.#takeOwn(event.clipboardData.files[0]);
@@ -58,6 +56,11 @@ export class Given {
       mark();
       if (event.dataTransfer.files.length) this.#takeOwn(event.dataTransfer.files[0]);
     });
+  }
+
+  #takeChosen(input) {
+    if (input.files.length) this.#takeOwn(input.files[0]);
+    input.value = "";
   }
 
   #takeOwn(blob) {

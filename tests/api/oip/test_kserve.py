@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,8 +9,7 @@ import pytest
 from kserve import InferenceRESTClient, RESTConfig
 
 from tests.api.oip.speaking import KEY
-from tests.api.real_server import Server, start, stop
-from tests.tiny_models import write_model
+from tests.api.real_server import Server
 
 
 def by_kserve(call: Callable[[InferenceRESTClient], Awaitable[Any]]) -> Any:
@@ -42,16 +40,12 @@ def test_model_ready(served: Server, name: str, headers: dict[str, str], ready: 
     assert asked is ready
 
 
-def test_server_that_is_not_ready_raises_with_the_reason(tmp_path: Path) -> None:
+def test_server_that_is_not_ready_raises_with_the_reason(unready: Server) -> None:
     """The client's own error quotes our sentence."""
-    (write_model(tmp_path, "bad") / "CARD.md").unlink()
-    write_model(tmp_path)
-    server = start(tmp_path)
-    assert by_kserve(lambda client: client.is_server_live(server.url)) is True
+    assert by_kserve(lambda client: client.is_server_live(unready.url)) is True
     with pytest.raises(httpx.HTTPStatusError) as caught:
-        by_kserve(lambda client: client.is_server_ready(server.url))
+        by_kserve(lambda client: client.is_server_ready(unready.url))
     assert str(caught.value).startswith(
         "Not all that is wanted is ready: bad/1/CARD.md: is missing., '503 "
     )
-    assert by_kserve(lambda client: client.is_model_ready(server.url, "bad")) is False
-    assert stop(server) == 0
+    assert by_kserve(lambda client: client.is_model_ready(unready.url, "bad")) is False

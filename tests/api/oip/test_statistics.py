@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.settings import Settings
 from tests.api.client import Client
 from tests.api.oip.speaking import ADMIN, write_models
-from tests.api.real_server import start, stop
+from tests.api.real_server import Server, start, stop
 from tests.pictures import flat
 from tests.sounds import stored, tone
 from tests.tiny_models import write_model
@@ -145,6 +145,7 @@ def test_sounds_and_masks_count_too(client: Client) -> None:
     assert client.post("/v1/models/meter/measure", content=sound).status_code == 200
     assert client.post("/v1/models/paint/segment", content=flat("red")).status_code == 200
     assert client.post("/v1/segment", content=flat("red")).status_code == 200
+    assert client.post("/hf/spare", content=flat("red")).status_code == 200
     counts = {
         (each["name"], each["version"]): each["inference_count"] for each in stats(client, "")
     }
@@ -154,18 +155,39 @@ def test_sounds_and_masks_count_too(client: Client) -> None:
         ("loudness", "1"): 1,
         ("meter", "1"): 1,
         ("paint", "1"): 2,
-        ("spare", "1"): 0,
+        ("spare", "1"): 1,
     }
     assert of_version(client, "loudness", 1)["inference_stats"]["success"]["count"] == 1
 
 
+def infer(client: Client, rows: int) -> int:
+    """Send so many rows to colors; return the status."""
+    data = [0] * (rows * 8 * 8 * 3)
+    sent = {"name": "images", "datatype": "UINT8", "shape": [rows, 8, 8, 3], "data": data}
+    return client.post("/v2/models/colors/infer", json={"inputs": [sent]}).status_code
+
+
+def test_rows_of_tensors_count_one_by_one(client: Client) -> None:
+    """More than fit into a batch are run in several, each of which is one item's work."""
+    assert infer(client, 40) == 200  # 32 at most are run together
+    found = of_version(client)
+    assert (found["inference_count"], found["execution_count"]) == (40, 2)
+    assert found["inference_stats"]["success"]["count"] == 2
+    sizes = [(each["batch_size"], each["compute_infer"]["count"]) for each in found["batch_stats"]]
+    assert sizes == [(8, 1), (32, 1)]
+    assert all(each["compute_infer"]["ns"] > 0 for each in found["batch_stats"])
+    assert infer(client, 0) == 422
+    assert of_version(client)["inference_stats"]["fail"]["count"] == 1
+
+
 def test_requests_that_got_no_answer_are_counted(client: Client) -> None:
-    """A broken picture is one; a picture of a feature map that was not to be had is none."""
+    """Broken pictures are, by any route; a feature map that was not to be had is none."""
     assert client.post("/v1/models/colors/classify", content=b"no picture").status_code == 415
+    assert client.post("/hf/colors", content=b"no picture").status_code == 415
     assert client.post("/v1/models/colors/feature-maps?layer=x", content=b"").status_code == 404
     assert client.post("/v1/models/colours/classify", content=b"").status_code == 404
     found = of_version(client)
-    assert found["inference_stats"]["fail"]["count"] == 1
+    assert found["inference_stats"]["fail"]["count"] == 2
     assert 0 < found["inference_stats"]["fail"]["ns"] < 10e9
     assert found["inference_stats"]["success"] == NOTHING
     assert found["inference_count"] == 0
@@ -183,32 +205,38 @@ def test_statistics_begin_again_when_a_version_is_loaded(client: Client) -> None
     assert found["inference_stats"]["fail"] == NOTHING
 
 
-@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="needs Linux")
-def test_processes_of_one_server_are_added_up(tmp_path: Path) -> None:
-    """Whichever is asked, it tells of all; each answered some."""
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Server]:
+    """A server of two processes."""
     write_model(tmp_path)
     server = start(tmp_path, "--processes", "2")
     assert server.process.stdout
     server.process.stdout.readline()  # of the other
-    sent = 0
+    yield server
+    assert stop(server) == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="needs Linux")
+def test_processes_of_one_server_are_added_up(two: Server) -> None:
+    """Whichever is asked, it tells of all; each answered some."""
+    sent, began_ms = 0, time.time() * 1000
     for _ in range(20):
         for _ in range(10):  # each over a connection of its own, which the system gives to either
-            answer = httpx.post(f"{server.url}/v1/models/colors/classify", content=flat("red"))
+            answer = httpx.post(f"{two.url}/v1/models/colors/classify", content=flat("red"))
             assert answer.status_code == 200
         sent += 10
-        if len(processes_that_answered(server.url)) == 2:
+        if len(processes_that_answered(two.url)) == 2:
             break
     else:
         pytest.fail("one process answered everything")
     for path in ("stats", "colors/stats", "colors/versions/1/stats"):
-        (found,) = httpx.get(f"{server.url}/v2/models/{path}").json()["model_stats"]
+        (found,) = httpx.get(f"{two.url}/v2/models/{path}").json()["model_stats"]
         assert found["inference_count"] == found["execution_count"] == sent
         assert found["inference_stats"]["success"]["count"] == sent
         (batches,) = found["batch_stats"]
         assert batches["batch_size"] == 1
         assert batches["compute_infer"] == found["inference_stats"]["compute_infer"]
-        assert found["last_inference"] <= time.time() * 1000
-    assert stop(server) == 0
+        assert began_ms - 1 <= found["last_inference"] <= time.time() * 1000 + 1
 
 
 def processes_that_answered(url: str) -> set[str]:

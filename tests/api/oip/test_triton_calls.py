@@ -15,9 +15,8 @@ from tritonclient.utils import InferenceServerException
 
 from service.version import VERSION
 from tests.api.oip.speaking import ADMIN, KEY, refused
-from tests.api.real_server import Server, start, stop
+from tests.api.real_server import Server
 from tests.pictures import flat
-from tests.tiny_models import write_model
 
 AioClient = tritonclient.http.aio.InferenceServerClient
 
@@ -50,12 +49,9 @@ def test_health(triton: InferenceServerClient, served: Server) -> None:
     assert by_aio(served, lambda client: client.is_server_ready()) is True
 
 
-def test_server_that_is_not_ready(tmp_path: Path) -> None:
+def test_server_that_is_not_ready(unready: Server) -> None:
     """A model that breaks its promise is enough; the process is live."""
-    write_model(tmp_path)
-    (write_model(tmp_path, "bad") / "CARD.md").unlink()
-    server = start(tmp_path)
-    with InferenceServerClient(f"127.0.0.1:{server.port}") as client:
+    with InferenceServerClient(f"127.0.0.1:{unready.port}") as client:
         assert client.is_server_live() is True
         assert client.is_server_ready() is False
         assert client.is_model_ready("colors") is True
@@ -69,7 +65,6 @@ def test_server_that_is_not_ready(tmp_path: Path) -> None:
         index = client.get_model_repository_index()
         assert index[0]["state"] == "UNAVAILABLE"
         assert index[0]["reason"] == "bad/1/CARD.md: is missing"
-    assert stop(server) == 0
 
 
 @pytest.mark.parametrize(
