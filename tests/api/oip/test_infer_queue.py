@@ -1,6 +1,9 @@
 """Inference waits, is given up, refused and let in like everything else that is asked."""
 
+import json
 import logging
+import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +16,15 @@ from service.batching import Batcher, BatchRules
 from service.contract.errors import DeviceFault
 from service.runners import Runners
 from service.settings import Settings
+from service.tasks import listen
 from service.tasks.catalog import Catalog
 from tests.api.client import Client
 from tests.api.oip.asking import infer, outputs_of, sent_as_bytes, sent_as_files
 from tests.api.test_metrics import value
 from tests.api.test_patience import Gate
 from tests.pictures import flat
-from tests.tiny_models import write_model
+from tests.sounds import stored, tone
+from tests.tiny_models import write_listener, write_model
 
 PATH = "/v2/models/colors/infer"
 PICTURES = np.zeros((3, 8, 8, 3), np.uint8)
@@ -104,6 +109,32 @@ def test_client_that_leaves_costs_no_compute(gated: Client, gate: TensorGate) ->
 def sent_as_json() -> bytes:
     described = b'"name":"images","datatype":"UINT8","shape":[1,8,8,3],"data":'
     return b'{"inputs":[{' + described + str([0] * 192).encode() + b"}]}"
+
+
+def test_long_sound_is_given_up_when_its_client_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the run that is under way there is no other."""
+    write_listener(tmp_path)
+    file = b64encode(stored(tone(40))).decode()
+    about = {"name": "sounds", "datatype": "BYTES", "shape": [1], "data": [file]}
+    asked = {"inputs": [{**about, "parameters": {"content_type": "base64"}}]}
+    monkeypatch.setattr(listen, "_SHORT_SAMPLES", 10_000)
+    with Client(Settings(models_dir=tmp_path, device="cpu", threads=1)) as client:
+        model = client.app.state.convscope.catalog.get("loudness")
+        run, go_on, shapes = model.tensors._run, threading.Event(), []
+
+        def wait(windows: np.ndarray, alone: bool) -> list[np.ndarray]:
+            shapes.append(windows.shape)
+            assert go_on.wait(10)
+            return run(windows, alone)
+
+        monkeypatch.setattr(model.tensors, "_run", wait)
+        client.post_and_leave("/v2/models/loudness/infer", json.dumps(asked).encode())
+        go_on.set()
+        while model.queue.in_hand:
+            client.get("/livez")
+    assert shapes == [(16, 4000)]
 
 
 def test_broken_device_is_told_and_latched(gated: Client, gate: TensorGate) -> None:
