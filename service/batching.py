@@ -1,15 +1,17 @@
 """One model's queue: items are prepared one by one, run together, and each is answered once.
 
 Knows neither HTTP nor ONNX. A runner that is free takes whatever there is, so nothing ever
-waits for company unless asked to.
+waits for company unless asked to. An item may be a block of several that stay together; its
+weight is how many it counts for, and what is counted here, it counts for.
 """
 
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import repeat
 from time import perf_counter
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -45,7 +47,7 @@ class BatchRules:
 class Ran(NamedTuple, Generic[Out]):
     """An output and where its time went, in seconds.
 
-    waited: neither prepared nor run. ran: the whole batch of `batch_size` items.
+    waited: neither prepared nor run. ran: the whole batch, whose items weigh `batch_size`.
     """
 
     output: Out
@@ -58,11 +60,12 @@ class Ran(NamedTuple, Generic[Out]):
 class _Job:
     """One item. place: the queue in which it waits, or None if it is in a runner's hands."""
 
-    __slots__ = ("input", "key", "outcome", "place", "prepared", "raw", "ticket")
+    __slots__ = ("input", "key", "outcome", "place", "prepared", "raw", "ticket", "weight")
 
-    def __init__(self, raw: Any, ticket: "Ticket[Any]") -> None:
+    def __init__(self, raw: Any, ticket: "Ticket[Any]", weight: int) -> None:
         self.raw = raw
         self.ticket = ticket
+        self.weight = weight
         self.key: Hashable = None
         self.input: Any = None
         self.prepared = 0.0
@@ -73,10 +76,16 @@ class _Job:
 class Ticket(Generic[Out]):
     """The items of one request. Belongs to the event loop on which it was made."""
 
-    def __init__(self, queue: "Batcher[Any, Out]", raws: Sequence[Any], timeout_s: float | None):
+    def __init__(
+        self,
+        queue: "Batcher[Any, Out]",
+        raws: Sequence[Any],
+        timeout_s: float | None,
+        weights: Iterable[int],
+    ) -> None:
         self.submitted = perf_counter()
         self.deadline = math.inf if timeout_s is None else self.submitted + timeout_s
-        self.jobs = [_Job(raw, self) for raw in raws]
+        self.jobs = [_Job(raw, self, weight) for raw, weight in zip(raws, weights, strict=False)]
         self.left = len(self.jobs)
         self.held_back = False  # for company
         self.loop = asyncio.get_running_loop()
@@ -127,7 +136,7 @@ class Batcher(Generic[Raw, Out]):
         what it raises befalls that item alone.
     run: runs items of one key. If it raises, they are run again one by one, so that
         only the guilty one fails, unless it raises DeviceFault.
-    batches: how many batches of each size were run.
+    batches: how many batches of each weight were run.
     """
 
     def __init__(
@@ -146,12 +155,23 @@ class Batcher(Generic[Raw, Out]):
         self._raw: deque[_Job] = deque()
         self._ready: dict[Hashable, deque[_Job]] = {}
         self._waiting = 0  # in _raw and _ready
+        self._waiting_raw = 0  # in _raw
         self._in_hand = 0  # with a runner
         self._running = 0  # batches
         self._tickets: set[Ticket[Out]] = set()
         self._closed = False
         self._fastest_s = 0.0
         self._item_s = 0.0
+
+    @property
+    def rules(self) -> BatchRules:
+        """How items are gathered."""
+        return self._rules
+
+    @property
+    def lanes(self) -> int:
+        """Batches that may be run at once."""
+        return self._lanes
 
     @property
     def waiting(self) -> int:
@@ -170,20 +190,26 @@ class Batcher(Generic[Raw, Out]):
                 f"The queue is full: {self._waiting} items wait already.", self._retry_after_s()
             )
 
-    def enqueue(self, raws: Sequence[Raw], timeout_s: float | None = None) -> Ticket[Out]:
+    def enqueue(
+        self,
+        raws: Sequence[Raw],
+        timeout_s: float | None = None,
+        weights: Sequence[int] | None = None,
+    ) -> Ticket[Out]:
         """Let the items of a request in, all or none; call it on an event loop.
 
+        weights: of each, from 1 to `max_batch_size`; None if every one counts as one.
         timeout_s: after so many seconds DeadlineExceeded is the answer; an item that
             cannot be run until then is dropped before it costs anything.
         Raises: Overloaded if the queue is full; ModelNotReady if it is closed.
         """
         if self._closed:
             raise ModelNotReady("The model is being unloaded.")
-        ticket: Ticket[Out] = Ticket(self, raws, timeout_s)
+        ticket: Ticket[Out] = Ticket(self, raws, timeout_s, weights or repeat(1))
         # before any runner can see it
         ticket.held_back = self._rules.max_queue_delay_ms > 0
         with self._runners.lock:
-            self.check_room(len(raws))
+            self.check_room(sum(weights) if weights else len(raws))
             for job in ticket.jobs:
                 self._put(job, self._raw)
             self._runners.announce(self)
@@ -218,7 +244,7 @@ class Batcher(Generic[Raw, Out]):
         """Return what a runner should do next for this model, or None; the lock is held."""
         # Where runs are fewer than runners, the others can prepare what comes next meanwhile.
         eager = self._lanes < self._runners.count
-        if eager or self._waiting - len(self._raw) >= self._batch_size():
+        if eager or self._waiting - self._waiting_raw >= self._batch_size():
             return self._take_batch() or self._take_raw()
         return self._take_raw() or self._take_batch()
 
@@ -232,14 +258,19 @@ class Batcher(Generic[Raw, Out]):
         if not self._ready or self._running >= self._lanes:
             return None
         group = min(self._ready.values(), key=lambda jobs: jobs[0].ticket.submitted)
-        if group[0].ticket.held_back and len(group) < self._rules.max_batch_size:
+        if group[0].ticket.held_back and sum(j.weight for j in group) < self._rules.max_batch_size:
             return None
-        batch = [group.popleft() for _ in range(min(self._batch_size(), len(group)))]
+        most = self._batch_size()
+        batch = [group.popleft()]
+        weight = batch[0].weight
+        while group and weight + group[0].weight <= most:
+            batch.append(group.popleft())
+            weight += batch[-1].weight
         for job in batch:
             self._taken(job)
-        self._in_hand += len(batch)
+        self._in_hand += weight
         self._running += 1
-        return lambda alone: self._run_batch(batch, alone)
+        return lambda alone: self._run_batch(batch, weight, alone)
 
     def _take_raw(self) -> Work | None:
         hopeless = perf_counter() + self._fastest_s
@@ -250,7 +281,7 @@ class Batcher(Generic[Raw, Out]):
                 with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                     job.ticket.loop.call_soon_threadsafe(job.ticket.expire)
                 continue
-            self._in_hand += 1
+            self._in_hand += job.weight
             return lambda alone: self._prepare_one(job)
         return None
 
@@ -259,22 +290,22 @@ class Batcher(Generic[Raw, Out]):
         try:
             job.key, job.input = self._prepare(job.raw)
         except Exception as error:
-            self._finish([job], [error])
+            self._finish([job], job.weight, [error])
             return
         finally:
             job.raw = None  # the body of a request may be large
             job.prepared = perf_counter() - started
         with self._runners.lock:
-            self._in_hand -= 1
+            self._in_hand -= job.weight
             if not job.ticket.future.done():
                 self._put(job, self._ready.setdefault(job.key, deque()))
                 self._runners.announce_own(self)
 
-    def _run_batch(self, batch: list[_Job], alone: bool) -> None:
+    def _run_batch(self, batch: list[_Job], weight: int, alone: bool) -> None:
         started = perf_counter()
         outcomes: list[Ran[Out] | Exception]
         try:
-            outcomes = self._run_together(batch, alone)
+            outcomes = self._run_together(batch, weight, alone)
         except DeviceFault as error:
             outcomes = [error] * len(batch)
         except Exception as error:
@@ -282,35 +313,38 @@ class Batcher(Generic[Raw, Out]):
         seconds = perf_counter() - started
         with self._runners.lock:
             self._running -= 1
-            self.batches[len(batch)] = self.batches.get(len(batch), 0) + 1
-            self._note_speed(batch, seconds)
+            self.batches[weight] = self.batches.get(weight, 0) + 1
+            self._note_speed(batch, weight, seconds)
             if self._waiting:
                 self._runners.announce_own(self)
-        self._finish(batch, outcomes)
+        self._finish(batch, weight, outcomes)
 
-    def _run_together(self, batch: list[_Job], alone: bool) -> list[Ran[Out] | Exception]:
+    def _run_together(
+        self, batch: list[_Job], weight: int, alone: bool
+    ) -> list[Ran[Out] | Exception]:
         started = perf_counter()
         outputs = self._run([job.input for job in batch], alone)
         ran = perf_counter() - started
         if len(outputs) != len(batch):
             raise RuntimeError(f"{len(batch)} items went in, but {len(outputs)} outputs came out")
-        size = len(batch)
         return [
-            Ran(output, started - job.ticket.submitted - job.prepared, job.prepared, ran, size)
+            Ran(output, started - job.ticket.submitted - job.prepared, job.prepared, ran, weight)
             for job, output in zip(batch, outputs, strict=True)
         ]
 
     def _run_singly(self, job: _Job) -> Ran[Out] | Exception:
         try:
-            return self._run_together([job], False)[0]
+            return self._run_together([job], job.weight, False)[0]
         except Exception as error:
             return error
 
-    def _finish(self, jobs: list[_Job], outcomes: Sequence[Ran[Out] | Exception]) -> None:
+    def _finish(
+        self, jobs: list[_Job], weight: int, outcomes: Sequence[Ran[Out] | Exception]
+    ) -> None:
         """Hand the outcomes to those who wait for them, with one call an event loop."""
         complete: dict[asyncio.AbstractEventLoop, list[Ticket[Out]]] = {}
         with self._runners.lock:
-            self._in_hand -= len(jobs)
+            self._in_hand -= weight
             for job, outcome in zip(jobs, outcomes, strict=True):
                 job.outcome = outcome
                 job.input = None
@@ -324,25 +358,29 @@ class Batcher(Generic[Raw, Out]):
     def _put(self, job: _Job, place: deque[_Job]) -> None:
         place.append(job)
         job.place = place
-        self._waiting += 1
+        self._waiting += job.weight
+        if place is self._raw:
+            self._waiting_raw += job.weight
 
     def _taken(self, job: _Job) -> None:
         """Note that the job left its queue; an empty group goes, lest they pile up."""
-        if job.place is not self._raw and not job.place:
+        if job.place is self._raw:
+            self._waiting_raw -= job.weight
+        elif not job.place:
             self._ready.pop(job.key, None)
         job.place = None
-        self._waiting -= 1
+        self._waiting -= job.weight
 
     def _let_go(self, ticket: Ticket[Out]) -> None:
         with self._runners.lock:
             ticket.held_back = False
             self._runners.announce(self)
 
-    def _note_speed(self, batch: list[_Job], seconds: float) -> None:
+    def _note_speed(self, batch: list[_Job], weight: int, seconds: float) -> None:
         prepared = sum(job.prepared for job in batch)
-        item_s = (prepared + seconds) / len(batch) / self._runners.count
+        item_s = (prepared + seconds) / weight / self._runners.count
         self._item_s += _SMOOTHING * (item_s - self._item_s) if self._item_s else item_s
-        one_s = (prepared / len(batch)) + seconds / len(batch)
+        one_s = (prepared + seconds) / weight
         # The fastest ever: one slow start must not make later requests look hopeless.
         self._fastest_s = min(self._fastest_s or one_s, one_s)
 

@@ -65,6 +65,11 @@ class LiveCatalog:
         self._changing = asyncio.Lock()
         self.catalog = Catalog([], [], default)
 
+    @property
+    def policy(self) -> Policy:
+        """Which versions are wanted."""
+        return self._policy
+
     def start(self, at_once: int) -> None:
         """Load what is wanted, so many versions at once; blocks.
 

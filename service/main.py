@@ -39,6 +39,8 @@ from service.api.hf import routes as hf
 from service.api.keys import Guard, KeyRing, read_keys
 from service.api.lean import shorten
 from service.api.metrics import Meter, Metrics
+from service.api.oip import infer
+from service.api.oip.parts import PARTS as OIP_PARTS
 from service.api.saturation import Given, Saturation
 from service.api.scrape import Gauges
 from service.api.siblings import ALONE, Siblings
@@ -57,6 +59,7 @@ _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fa
 # The busiest first, in whose order they are matched.
 _PARTS = (
     classify,
+    infer,
     segment,
     measure,
     features,
@@ -73,6 +76,7 @@ _PARTS = (
     scrape,
     index,
     page,
+    *OIP_PARTS,
 )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 # Probes come every few seconds and tell nothing.
-_UNTRACED = frozenset({"/livez", "/readyz", "/metrics"})
+_UNTRACED = frozenset({"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 
 
 class Tracing:

@@ -34,6 +34,8 @@ from service.tasks.listen import Listener
 from service.tasks.reasons.explain import Reasons
 from service.tasks.reasons.whole import RunWhole
 from service.tasks.segment import Output, Segmenter
+from service.tasks.sound_tensors import SoundTensors
+from service.tasks.tensors import PictureTensors, Tensors
 
 Arrays = Mapping[str, NDArray[Any]]
 Chores = Batcher[Callable[[], Any], Any]
@@ -148,7 +150,8 @@ def _classifying(model: LoadedModel, settings: Settings, runners: Runners) -> Cl
     limits = ImageLimits(settings.max_pixels)
     task = Classifier(image_spec(manifest), manifest.labels, probabilities_of, limits)
     rules = _rules(model, settings, settings.max_batch_size)
-    return Classifying(task, Batcher(task.prepare, task.run, runners, rules))
+    tensors = PictureTensors(manifest, _whole_graph(model), rules.max_batch_size, task.model_input)
+    return Classifying(task, _queue(task, tensors, runners, rules), tensors)
 
 
 def _segmenting(model: LoadedModel, settings: Settings, runners: Runners) -> Segmenting:
@@ -164,7 +167,8 @@ def _segmenting(model: LoadedModel, settings: Settings, runners: Runners) -> Seg
     on_cpu = model.session.execution_provider == CPU
     # In large maps a convolution keeps a processor busy by itself: batches cost memory only.
     rules = _rules(model, settings, 1 if on_cpu else settings.max_batch_size)
-    return Segmenting(task, Batcher(task.prepare, task.run, runners, rules))
+    tensors = PictureTensors(manifest, _whole_graph(model), rules.max_batch_size, task.model_input)
+    return Segmenting(task, _queue(task, tensors, runners, rules), tensors)
 
 
 def _listening(model: LoadedModel, settings: Settings, runners: Runners) -> Listening:
@@ -177,7 +181,8 @@ def _listening(model: LoadedModel, settings: Settings, runners: Runners) -> List
         spare_silence=manifest.task != "audio-segmentation",
     )
     rules = _rules(model, settings, settings.max_batch_size)
-    return Listening(task, Batcher(task.prepare, task.run, runners, rules))
+    tensors = SoundTensors(manifest, _whole_graph(model), rules.max_batch_size, task)
+    return Listening(task, _queue(task, tensors, runners, rules), tensors)
 
 
 _ANSWERING: dict[Task, Callable[[LoadedModel, Settings, Runners], Answering]] = {
@@ -192,6 +197,14 @@ _ROLES_OF_SOUNDS: dict[Task, str] = {
     "audio-segmentation": "mask",
     "audio-regression": "values",
 }
+
+
+def _queue(
+    task: Classifier | Segmenter | Listener, tensors: Tensors, runners: Runners, rules: BatchRules
+) -> Batcher[Any, Any]:
+    """Return the one queue for what the task is asked and for tensors."""
+    prepare, run = tensors.beside(task.prepare, task.run)
+    return Batcher(prepare, run, runners, rules)
 
 
 def open_chores(settings: Settings, runners: Runners) -> Chores:
@@ -226,9 +239,18 @@ def _rules(model: LoadedModel, settings: Settings, max_batch_size: int) -> Batch
 
 def _runner_of(model: LoadedModel, roles: Sequence[str]) -> _RunRoles:
     """Return the plain callable from a batch to the outputs of those roles."""
-    graph = model.manifest.graph
-    inputs = graph.inputs[0].name
-    names = [tensor.name for role in roles for tensor in graph.outputs if tensor.role == role]
+    outputs = model.manifest.graph.outputs
+    names = [tensor.name for role in roles for tensor in outputs if tensor.role == role]
+    return _run_of(model, names)
+
+
+def _whole_graph(model: LoadedModel) -> _RunRoles:
+    """Return the plain callable from a batch to all outputs, in the order of the manifest."""
+    return _run_of(model, [tensor.name for tensor in model.manifest.graph.outputs])
+
+
+def _run_of(model: LoadedModel, names: Sequence[str]) -> _RunRoles:
+    inputs = model.manifest.graph.inputs[0].name
     fixed = model.session.inputs[0].shape[0]
 
     def run(batch: NDArray[Any], alone: bool) -> list[NDArray[Any]]:

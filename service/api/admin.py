@@ -22,7 +22,7 @@ Version = Annotated[
 @router.post("/v1/models:rescan")
 async def rescan(request: Request, state: CurrentState) -> ChangesOut:
     """Load what is new or changed in the repository, and let go what is gone."""
-    async with _in_step(request):
+    async with in_step(request):
         changes = await state.live.rescan()
     return _told(changes, state, state.catalog.names)
 
@@ -32,7 +32,7 @@ async def load(
     request: Request, name: str, state: CurrentState, version: Version = None
 ) -> ChangesOut:
     """Load a model, or that version of it, if it is not served as it lies in the repository."""
-    async with _in_step(request):
+    async with in_step(request):
         changes = await state.live.load(name, version)
     return _told(changes, state, [name])
 
@@ -42,12 +42,13 @@ async def unload(
     request: Request, name: str, state: CurrentState, version: Version = None
 ) -> ChangesOut:
     """Let a model, or that version of it, finish what it has accepted, and then go."""
-    async with _in_step(request):
+    async with in_step(request):
         changes = await state.live.unload(name, version)
     return _told(changes, state, [name])
 
 
-def _in_step(request: Request) -> AbstractAsyncContextManager[None]:
+def in_step(request: Request) -> AbstractAsyncContextManager[None]:
+    """Have the other processes do what the request asks for, too; see `Siblings.in_step`."""
     siblings: Siblings = request.app.state.siblings
     return siblings.in_step(request.scope)
 

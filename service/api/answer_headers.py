@@ -28,7 +28,8 @@ class AnswerHeaders:
         request_id = give_request_id(scope)
         # Never reset: every request has a task, and so a context, of its own.
         current_request.set(scope)
-        added = _OF_THE_INTERFACE if scope["path"].startswith(("/v1/", "/hf/")) else _ALWAYS
+        of_the_interface = scope["path"].startswith(("/v1/", "/v2/", "/hf/"))
+        added = _OF_THE_INTERFACE if of_the_interface else _ALWAYS
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -39,11 +39,26 @@ async def read_files(request: Request, limits: BodyLimits) -> list[bytes]:
         no room for it; InputError if a multipart body is malformed; InvalidParameter if it
         has no part called `file`.
     """
-    body = _Body(request, limits, _share_of_this_task(limits.budget))
+    form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+    return await _read(request, limits, _share_of_this_task(limits.budget), form)
+
+
+async def read_raw(request: Request, limits: BodyLimits) -> tuple[bytes, Share]:
+    """Return the body as it came, whatever it says it is, and what it holds of the budget.
+
+    Raises: as `read_files`, but for what is wrong with forms.
+    """
+    share = _share_of_this_task(limits.budget)
+    (body,) = await _read(request, limits, share, form=False)
+    return body, share
+
+
+async def _read(request: Request, limits: BodyLimits, share: Share, form: bool) -> list[bytes]:
+    body = _Body(request, limits, share)
     try:
         body.check_announced_size()
         with TimeLimit(limits.body_timeout_s):
-            if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            if form:
                 return await _multipart_files(request, body, limits)
             return [await body.read()]
     except TimeoutError:

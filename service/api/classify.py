@@ -86,7 +86,7 @@ async def results_of(
             heard if isinstance(heard, Exception) else orjson.Fragment(heard)
             for heard in await hearing.results(files)
         ]
-    classifier, queue = model.classifying()
+    classifier, queue, _ = model.classifying()
     ticket = queue.enqueue(files, timeout_s(request, state.request_timeout_ms))
     answers = await outcomes(request, ticket, state.condition)
     total_s = perf_counter() - ticket.submitted

@@ -11,13 +11,15 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+")
 _METHODS = ("GET", "HEAD", "POST")
 _REQUEST_HEADERS = (
     "authorization",
+    "content-encoding",
     "content-type",
+    "inference-header-content-length",
     "traceparent",
     "x-api-key",
     "x-request-id",
     "x-request-timeout-ms",
 )
-_ANSWER_HEADERS = ("Retry-After", "x-request-id")
+_ANSWER_HEADERS = ("Retry-After", "inference-header-content-length", "x-request-id")
 
 
 def allow_origins(app: FastAPI, listed: str) -> None:

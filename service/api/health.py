@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from service.api.problems import MEDIA_TYPE, not_ready, respond
 from service.api.request_id import request_id_of
 from service.api.schemas import Live, ModelState, Problem, Ready
-from service.api.state import PROBLEMS, CurrentState
+from service.api.state import PROBLEMS, CurrentState, State
 from service.tasks.catalog import Catalog
 
 router = APIRouter(responses=PROBLEMS, tags=["Server"])
@@ -28,16 +28,20 @@ async def readyz(request: Request, state: CurrentState) -> Ready | Response:
 
     What was refused later does not count as long as its model goes on being served.
     """
-    if obstacle := state.condition.obstacle:
-        return respond(not_ready(obstacle, request_id_of(request.scope)))
-    models = _states(state.catalog)
-    obstacles = state.catalog.obstacles
-    if not obstacles:
-        return Ready(models=models)
-    detail = f"Not all that is wanted is ready: {'; '.join(obstacles)}."
-    problem = not_ready(detail, request_id_of(request.scope))
-    problem.models = models
+    obstacle = obstacle_to(state)
+    if obstacle is None:
+        return Ready(models=_states(state.catalog))
+    problem = not_ready(obstacle, request_id_of(request.scope))
+    if obstacle != state.condition.obstacle:
+        problem.models = _states(state.catalog)
     return respond(problem)
+
+
+def obstacle_to(state: State) -> str | None:
+    """Return what stands between this server and requests, as a sentence, or None."""
+    if state.condition.obstacle or not state.catalog.obstacles:
+        return state.condition.obstacle
+    return f"Not all that is wanted is ready: {'; '.join(state.catalog.obstacles)}."
 
 
 def _states(catalog: Catalog) -> list[ModelState]:

@@ -4,10 +4,13 @@ Labels come only from what is served, never from what was asked for, so nobody o
 make their number grow.
 """
 
+from time import perf_counter
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.condition import Condition
+from service.api.failures import note_failure
 from service.api.noted import noted
 from service.tasks.catalog import Labels, ServedModel
 from service.tasks.timing import Timing
@@ -64,20 +67,24 @@ class Metrics:
             parts = self._parts_of[labels] = [part.labels(*labels) for part in self._parts]
         for histogram, milliseconds in zip(parts, values, strict=True):
             histogram.observe(milliseconds / 1000)
+        model.tally.add(timing)
 
     def observe_sound(self, model: ServedModel, seconds: float) -> None:
         """Note how long the sound was that an item was made of."""
         self._sound.labels(*model.labels).inc(seconds)
 
-    def count(self, scope: Scope, status: int) -> None:
-        """Note that a request was answered."""
+    def count(self, scope: Scope, status: int, seconds: float) -> None:
+        """Note that a request was answered, so long after it came."""
         by = noted(scope)
         version = (by.model, str(by.version)) if by else ("", "")
-        labels = (_task(scope), *version, str(status))
+        task = _task(scope)
+        labels = (task, *version, str(status))
         counter = self._counted.get(labels)
         if counter is None:
             counter = self._counted[labels] = self._requests.labels(*labels)
         counter.inc()
+        if status >= 400:
+            note_failure(scope, task, seconds)
 
 
 def _task(scope: Scope) -> str:
@@ -103,6 +110,7 @@ class Meter:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        began = perf_counter()
         status = 500  # what the server answers where nothing else does
 
         async def send_noting(message: Message) -> None:
@@ -118,4 +126,4 @@ class Meter:
             await self._app(scope, receive, send_noting)
         finally:
             self._metrics.in_flight -= 1
-            self._metrics.count(scope, status)
+            self._metrics.count(scope, status, perf_counter() - began)

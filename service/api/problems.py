@@ -35,6 +35,7 @@ from service.contract.errors import (
     InvalidParameter,
     ModelNotReady,
     NotEverywhere,
+    NotOffered,
     NotServed,
     Overloaded,
     SetupError,
@@ -57,6 +58,7 @@ STATUS: dict[type[ConvscopeError], int] = {
     InvalidParameter: 422,
     WrongTask: 422,
     NotServed: 404,
+    NotOffered: 404,
     ModelNotReady: 503,
     # nothing is wrong with the request, but with what it finds here
     CannotLoad: 409,

@@ -110,4 +110,5 @@ def _passed_on(scope: Scope) -> list[tuple[bytes, bytes]]:
 def _failure(number: int, answer: Answer) -> str:
     if not answer.status:
         return f"process {number} does not answer"
-    return f"process {number} says: {json.loads(answer.body)['detail']}"
+    told = json.loads(answer.body)
+    return f"process {number} says: {told.get('detail') or told.get('error')}"

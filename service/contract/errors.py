@@ -15,6 +15,7 @@ ConvscopeError
 │   ├── UnknownModel
 │   ├── UnknownVersion
 │   └── UnknownLayer
+├── NotOffered                a part of a protocol that this server does without
 ├── ModelNotReady             the model is here, but must not answer
 ├── CannotLoad                the model is here, but must not be made to answer
 ├── NotEverywhere             done in this process, but not in every other
@@ -107,6 +108,10 @@ class UnknownLayer(NotServed):
     """The model has no layer of that name."""
 
     noun = "layer"
+
+
+class NotOffered(ConvscopeError):
+    """A part of a protocol that this server does without."""
 
 
 class ModelNotReady(ConvscopeError):

@@ -22,6 +22,8 @@ from service.tasks.features import FeatureMaps
 from service.tasks.listen import Heard, Listener, Recording
 from service.tasks.reasons.explain import Reasons
 from service.tasks.segment import Question, Segmented, Segmenter
+from service.tasks.tally import Tally
+from service.tasks.tensors import Tensors
 
 Labels = tuple[str, str, str]  # name, version, execution provider
 Verb = Literal["classify", "segment", "measure"]
@@ -37,24 +39,30 @@ BY_HAND = "was unloaded by hand"
 
 
 class Classifying(NamedTuple):
-    """A classifier and its queue of pictures."""
+    """A classifier and its queue of pictures, in which its tensors wait as well."""
 
     task: Classifier
     queue: Batcher[bytes, Probabilities]
+    tensors: Tensors
 
 
 class Segmenting(NamedTuple):
-    """A segmenter and its queue of pictures."""
+    """A segmenter and its queue of pictures, in which its tensors wait as well."""
 
     task: Segmenter
     queue: Batcher[Question, Segmented]
+    tensors: Tensors
 
 
 class Listening(NamedTuple):
-    """A listener, whether it classifies, segments or measures sounds, and its queue of them."""
+    """A listener, whether it classifies, segments or measures sounds, and its queue of them.
+
+    Its tensors wait there as well.
+    """
 
     task: Listener
     queue: Batcher[Recording, Heard]
+    tensors: Tensors
 
 
 Answering = Classifying | Segmenting | Listening
@@ -70,6 +78,7 @@ class ServedModel:
     answering: what it does with pictures or sounds, and the queue in which they wait for it.
     release: gives the memory of the sessions back; blocks.
     looked_into: what must be done before, beside the queue.
+    tally: what it has answered.
     """
 
     manifest: Manifest
@@ -81,6 +90,7 @@ class ServedModel:
     reasons: Reasons
     release: Callable[[], None]
     looked_into: set[asyncio.Future[None]] = field(default_factory=set, repr=False)
+    tally: Tally = field(default_factory=Tally, repr=False)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -95,8 +105,13 @@ class ServedModel:
 
     @property
     def queue(self) -> Batcher[Any, Any]:
-        """Where pictures or sounds wait for this version."""
+        """Where pictures, sounds and tensors wait for this version."""
         return self.answering.queue
+
+    @property
+    def tensors(self) -> Tensors:
+        """What its graph takes and gives."""
+        return self.answering.tensors
 
     @property
     def verb(self) -> Verb:

@@ -27,7 +27,7 @@ from service.tasks.patchwork import Probabilities, run_in_tiles
 Resolution = Literal["model", "original"]
 # A larger input is run in tiles unless that is turned off; activations take some hundred times
 # the memory of their input.
-_WHOLE_PX = 1024 * 1024
+WHOLE_PX = 1024 * 1024
 _TILE_PX = 512
 SMALLEST_TILE_PX, LARGEST_TILE_PX = 64, 2048
 
@@ -133,7 +133,7 @@ class Segmenter:
         spec = self._spec_for(question.resolution)
         frame = frame_of(read_size(question.data, self._limits), spec)
         tile = self._tile(question, spec, frame)
-        if tile or _area(frame.outer) > _WHOLE_PX:
+        if tile or _area(frame.outer) > WHOLE_PX:
             return ("large", next(self._number)), _Prepared(question, spec, frame, tile, None)
         pixels = decode_image(question.data, self._limits)
         inputs = preprocess_image(pixels, spec)
@@ -174,10 +174,10 @@ class Segmenter:
         Raises: what decode_image raises; TooLarge if the layers of so large a one would not fit.
         """
         frame = frame_of(read_size(data, self._limits), self._spec)
-        if _area(frame.outer) > _WHOLE_PX:
+        if _area(frame.outer) > WHOLE_PX:
             raise TooLarge(
                 f"The layers of {frame.outer[0]} x {frame.outer[1]} pixels are too large to be "
-                f"looked at; at most {_WHOLE_PX:,} pixels are taken."
+                f"looked at; at most {WHOLE_PX:,} pixels are taken."
             )
         return preprocess_image(decode_image(data, self._limits), self._spec)
 
@@ -198,7 +198,7 @@ class Segmenter:
                     "The model takes inputs of one size: tiles would not fit it."
                 )
             return 0
-        asked = question.tile or (_TILE_PX if _area(frame.outer) > _WHOLE_PX else 0)
+        asked = question.tile or (_TILE_PX if _area(frame.outer) > WHOLE_PX else 0)
         tile = -(-asked // spec.multiple) * spec.multiple
         return 0 if tile >= max(frame.outer) else tile
 

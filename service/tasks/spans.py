@@ -50,14 +50,22 @@ def spans_of(heard: Heard, spec: AudioPreprocessing, min_seconds: float = 0.0) -
     """
     step = spec.hop_samples // heard.outputs.shape[1]
     offset = (spec.window_samples - spec.hop_samples) / 2
-    # the last window ends in silence that is not the recording's
-    frames = heard.outputs.reshape(-1)[: max(1, math.ceil((heard.samples - offset) / step))]
+    frames = heard.outputs.reshape(-1)[: frame_count(heard.samples, spec, step)]
     changes = np.flatnonzero(np.diff(frames)) + 1
     classes = frames[np.concatenate([[0], changes])]
     borders = np.concatenate([[0.0], changes * step + offset, [heard.samples]])
     for shortest in _rounds(min_seconds * spec.sample_rate_hz, step):
         classes, borders = _without_short(classes, borders, shortest)
     return Spans(classes, borders / spec.sample_rate_hz, step / spec.sample_rate_hz)
+
+
+def frame_count(samples: int, spec: AudioPreprocessing, step: int) -> int:
+    """Return how many frames are the recording's, with `step` samples from one to the next.
+
+    The last window ends in silence that is not.
+    """
+    offset = (spec.window_samples - spec.hop_samples) / 2
+    return max(1, math.ceil((samples - offset) / step))
 
 
 def _rounds(shortest: float, step: int) -> list[float]:

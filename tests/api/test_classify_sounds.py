@@ -136,7 +136,7 @@ def test_long_sound_is_given_up_when_its_client_leaves(
 ) -> None:
     """After the run that is under way there is no other."""
     monkeypatch.setattr(listen, "_SHORT_SAMPLES", 10_000)
-    task, queue = client.app.state.convscope.catalog.get("loudness").listening("classify")
+    task, queue, _ = client.app.state.convscope.catalog.get("loudness").listening("classify")
     run, go_on, shapes = task._run, Event(), []
 
     def wait(windows: np.ndarray, alone: bool) -> np.ndarray:

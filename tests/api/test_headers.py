@@ -56,7 +56,8 @@ def test_unforeseen_errors_have_the_headers_too(repository: Path) -> None:
 def test_what_models_say_is_not_cached(client: Client) -> None:
     """Answers of the interface are stored nowhere on the way; others may be."""
     assert client.post(CLASSIFY, content=flat("red")).headers["cache-control"] == "no-store"
-    assert client.get("/v1/nothing").headers["cache-control"] == "no-store"
+    for path in ("/v1/nothing", "/v2/models/colors", "/hf/nothing"):
+        assert client.get(path).headers["cache-control"] == "no-store"
     assert "cache-control" not in client.get("/openapi.json").headers
 
 
@@ -119,7 +120,9 @@ def test_page_can_read_answers_and_refusals(open_to_home: Client) -> None:
         answer = open_to_home.get("/v1/models", headers={"origin": HOME, "x-api-key": key})
         assert answer.status_code == status
         assert answer.headers["access-control-allow-origin"] == HOME
-        assert answer.headers["access-control-expose-headers"] == "Retry-After, x-request-id"
+        assert answer.headers["access-control-expose-headers"] == (
+            "Retry-After, inference-header-content-length, x-request-id"
+        )
         assert "origin" in answer.headers["vary"].lower()
 
 

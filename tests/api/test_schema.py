@@ -46,7 +46,9 @@ def test_every_answer_is_one_that_the_document_promises(
         *(str(Path(sys.executable).parent / "st"), "--config-file", str(HERE / config), "run"),
         *(f"{server.url}/openapi.json", "--checks", "all", "--max-examples", "150"),
         *("--header", f"x-api-key: {KEY}", "--output-truncate", "false"),
-        *("--phases", "examples,coverage,fuzzing", "--seed", "1", "--workers", "2"),
+        *("--phases", "examples,coverage,fuzzing", "--seed", "1"),
+        # several at once can meet in CPython 3.11's ast.parse, which then raises SystemError
+        *("--workers", "1"),
         *("--include-path-regex", paths.replace("{", r"\{").replace("}", r"\}")),
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)

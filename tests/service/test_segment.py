@@ -86,7 +86,7 @@ def test_tiles_of_a_resized_picture_come_back_too() -> None:
 
 def test_large_input_comes_in_tiles_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Above a size tiles are taken unless they are turned off, and nothing is decoded early."""
-    monkeypatch.setattr(segment, "_WHOLE_PX", 64 * 64)
+    monkeypatch.setattr(segment, "WHOLE_PX", 64 * 64)
     monkeypatch.setattr(segment, "_TILE_PX", 64)
     data, truth = quarters(128, 200)
     net = Net()
