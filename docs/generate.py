@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation: tables between markers, and pictures.
+"""Writes the generated parts of the documentation: tables, pictures, examples of the interface.
 
     python docs/generate.py
 
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import interface
+import interface_snapshot
 import numpy as np
 from PIL import Image
 from pydantic_core import PydanticUndefined
@@ -25,6 +27,7 @@ from service.settings import ENV_PREFIX, Settings, is_secret
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "docs" / "samples"
 PICTURES = ROOT / "docs" / "pictures"
+SNAPSHOT = ROOT / "tests" / "golden" / "openapi.json"
 # The published 9x9 picture of an X: two diagonals that leave a border of one pixel.
 PUBLISHED_X = np.array(
     [[255 * (0 < i < 8 and j in (i, 8 - i)) for j in range(9)] for i in range(9)]
@@ -175,6 +178,8 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     for name, content in asyncio.run(fetch_pictures()).items():
         (PICTURES / name).write_bytes(content)
+    interface.write_examples()
+    SNAPSHOT.write_text(interface_snapshot.written())
 
 
 if __name__ == "__main__":

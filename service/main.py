@@ -22,6 +22,7 @@ from service.api import (
     layers,
     measure,
     models,
+    openapi,
     page,
     problems,
     scrape,
@@ -40,7 +41,7 @@ from service.api.lean import shorten
 from service.api.metrics import Meter, Metrics
 from service.api.scrape import Gauges
 from service.api.siblings import ALONE, Siblings
-from service.api.state import PROBLEMS, State
+from service.api.state import State
 from service.api.turns import Turns
 from service.runners import Runners
 from service.settings import Settings
@@ -67,6 +68,7 @@ _PARTS = (
     health,
     scrape,
     index,
+    openapi,
     page,
 )
 
@@ -116,15 +118,12 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
         title="convscope",
         version=VERSION,
         lifespan=lifespan,
-        # the built-in documentation pages load their scripts from a CDN; ours is in page.py
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,  # ours are in openapi.py and page.py
         redirect_slashes=False,
-        responses=PROBLEMS,
         telemetry=tracing.telemetry if tracing else _NO_TELEMETRY,
     )
     app.state.keys, app.state.condition, app.state.metrics = keys, condition, metrics
-    app.state.siblings = siblings
+    app.state.siblings, app.state.description = siblings, None
     # not included but taken over: FastAPI matches included ones twice
     for part in _PARTS:
         app.router.routes += part.router.routes

@@ -67,6 +67,7 @@ class _Room:
 
 @router.post(
     "/v1/models/{name}/embed",
+    operation_id="embed",
     openapi_extra={**FILES, "parameters": [TIMEOUT]},
     response_class=Response,
     responses={
