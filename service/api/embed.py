@@ -75,7 +75,7 @@ class _Room:
             "description": "The values of a layer, or the float32 array (C,) or (C, H, W); of "
             "several files one (N, ...).",
             "model": EmbeddingOut | EmbeddingResults,
-            "content": {NPY: _BINARY},
+            "content": {_JSON: {}, NPY: _BINARY},
         }
     },
 )

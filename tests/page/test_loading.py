@@ -129,6 +129,17 @@ def test_documentation_works_without_internet(bench: Bench) -> None:
         ).to_contain_text("200")
 
 
+def test_documentation_sends_a_picture(bench: Bench) -> None:
+    """What it fills in itself and a file are enough to try an operation, and its answer is shown."""
+    with bench.open(path="/docs") as page:
+        maps = page.locator("#operations-Look_inside-feature_maps")
+        maps.locator("button").first.click()
+        maps.get_by_role("button", name="Try it out").click()
+        maps.locator("input[type=file]").set_input_files(SAMPLES / "x.png")
+        maps.get_by_role("button", name="Execute").click()
+        expect(maps.locator(".live-responses-table img")).to_be_visible()
+
+
 def test_dropped_file_is_kept_apart_from_the_address(bench: Bench) -> None:
     """A file of one's own replaces the sample in the address, and the copy button says so."""
     with bench.open("#sample=cat.jpg", permissions=["clipboard-read", "clipboard-write"]) as page:

@@ -37,7 +37,6 @@ def describe(app: FastAPI) -> dict[str, Any]:
     components = document["components"]
     components["schemas"] |= failures.schemas()
     components["responses"] = _used(document)
-    components["headers"] = {"RequestId": texts.REQUEST_ID, "RetryAfter": texts.RETRY_AFTER}
     components["securitySchemes"] = texts.SECURITY
     locked = app.state.keys.locks
     document["security"] = texts.KEYS if locked else [*texts.NO_KEY, *texts.KEYS]
@@ -71,6 +70,7 @@ def _complete(route: APIRoute, operation: dict[str, Any]) -> None:
     operation["operationId"] = operation_id(route)
     operation["summary"] = route.summary or _first_sentence(route.description)
     for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _as_sent(parameter["schema"])
         if parameter["name"] in texts.PARAMETERS:
             parameter.setdefault("description", texts.PARAMETERS[parameter["name"]])
     if "requestBody" in operation and not FOREIGN.match(path):
@@ -87,8 +87,15 @@ def _complete(route: APIRoute, operation: dict[str, Any]) -> None:
     examples.put(operation)
 
 
+def _as_sent(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter without null, which nobody can send: it is left out."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**kinds[0], **{key: each for key, each in schema.items() if key != "anyOf"}}
+
+
 def _complete_answer(answer: dict[str, Any]) -> None:
-    answer.setdefault("headers", {})["x-request-id"] = {"$ref": "#/components/headers/RequestId"}
     if answer["description"] == "Successful Response":
         answer["description"] = "The answer."
     for media_type, content in answer.get("content", {}).items():

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from service.api.description.texts import RETRY_AFTER
 from service.api.problems import FOREIGN, MEDIA_TYPE
 from service.api.schemas import Problem
 
@@ -30,7 +31,6 @@ _PROTOCOL_ERROR = {
     "required": ["error"],
     "properties": {"error": {"type": "string", "description": "A sentence."}},
 }
-_HEADERS = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
 
 
 def schemas() -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _response(
     content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
     if examples:
         content["examples"] = {title: {"value": value} for title, value in examples.items()}
-    headers = dict(_HEADERS)
+    described: dict[str, Any] = {"description": when, "content": {media_type: content}}
     if status == "503":
-        headers["retry-after"] = {"$ref": "#/components/headers/RetryAfter"}
-    return {"description": when, "headers": headers, "content": {media_type: content}}
+        described["headers"] = {"retry-after": RETRY_AFTER}
+    return described

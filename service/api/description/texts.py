@@ -9,8 +9,9 @@ that the deployed file computes.
 
 The body of a question is the file itself, whatever its content type, or multipart with parts \
 called `file`. `Accept` chooses between JSON, PNG and NumPy arrays where there is a choice. Every \
-answer carries `x-request-id`. Errors are problem details (RFC 9457); below `/v2` and `/hf` they \
-have the shape that the clients of those protocols read.
+answer carries `x-request-id`, which names the request in logs and problems. Errors are problem \
+details (RFC 9457); below `/v2` and `/hf` they have the shape that the clients of those protocols \
+read.
 
 In the examples, lists of more than six entries end after the third."""
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
@@ -96,10 +97,6 @@ KEYS: list[dict[str, list[str]]] = [{"bearer": []}, {"x-api-key": []}]
 ADMIN_KEYS: list[dict[str, list[str]]] = [{"admin-bearer": []}, {"admin-x-api-key": []}]
 NO_KEY: list[dict[str, list[str]]] = [{}]
 
-REQUEST_ID = {
-    "description": "Names the request in logs and problems; sent back if it came with one.",
-    "schema": {"type": "string"},
-}
 RETRY_AFTER = {
     "description": "Whole seconds after which another try makes sense.",
     "schema": {"type": "integer", "minimum": 1},
