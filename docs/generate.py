@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import interface
+import interface_commands
 import interface_snapshot
 import numpy as np
 from PIL import Image
@@ -59,7 +60,9 @@ def settings_table() -> str:
         default = field.default
         assert default is not PydanticUndefined
         shown = "none" if default is None else f"`{default}`"
-        lines.append(f"| {flag} | `{ENV_PREFIX}{name.upper()}` | {shown} | {field.description} |")
+        # code hosts would take <name> for a tag
+        what = (field.description or "").replace("<", "\\<")
+        lines.append(f"| {flag} | `{ENV_PREFIX}{name.upper()}` | {shown} | {what} |")
     return "\n".join(lines)
 
 
@@ -111,9 +114,13 @@ def generated_documents(answer: dict[str, Any]) -> dict[Path, str]:
     """Return the documents with generated parts, as they should read."""
     readme, operate = ROOT / "README.md", ROOT / "docs" / "operate.md"
     text = between_markers(readme.read_text(), "figures", figures_table())
+    commands = ROOT / "docs" / "commands.md"
     return {
         readme: between_markers(text, "answer", answer_line(answer)),
         operate: between_markers(operate.read_text(), "settings", settings_table()),
+        commands: between_markers(
+            commands.read_text(), "commands", interface_commands.commands_told()
+        ),
     }
 
 

@@ -27,7 +27,7 @@ def test_interface_is_the_one_that_was_agreed() -> None:
     assert not found, (
         f"The interface is not that of tests/golden/openapi.json:\n{told}\n"
         "If that is meant, accept it with `python docs/generate.py` and a line in CHANGELOG.md; "
-        "what is breaking needs another path, such as /v2 beside /v1 (docs/compatibility.md)."
+        "what is breaking is against the promise in docs/compatibility.md."
     )
 
 

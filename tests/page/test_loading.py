@@ -130,7 +130,7 @@ def test_documentation_works_without_internet(bench: Bench) -> None:
 
 
 def test_documentation_sends_a_picture(bench: Bench) -> None:
-    """What it fills in itself and a file are enough to try an operation, and its answer is shown."""
+    """A file is all that has to be added to try an operation, and its answer is shown."""
     with bench.open(path="/docs") as page:
         maps = page.locator("#operations-Look_inside-feature_maps")
         maps.locator("button").first.click()
