@@ -12,7 +12,9 @@ from service.settings import ENV_PREFIX, Settings, is_secret
 from tests.api.client import Client
 from tests.docs.pages import PAGES, ROOT
 
-TEXT = "\n".join(page.read_text() for page in PAGES)
+# What Compose takes is told in a file that is there to be copied.
+TOLD = [*PAGES, *(ROOT / "docker").glob(".env*")]
+TEXT = "\n".join(file.read_text() for file in TOLD)
 # Internal ways to say what a user never has to.
 UNTOLD_OPTIONS = {"--help", "--version"}
 

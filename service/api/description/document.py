@@ -16,6 +16,8 @@ from service.api.description import examples, failures, texts
 from service.api.keys import OPEN, require_admin
 from service.api.problems import FOREIGN
 
+# FastAPI's shape of a 422, which nothing here answers with.
+_FASTAPIS_OWN = "HTTPValidationError"
 _SENTENCE_END = re.compile(r"[.;](\s|$)")
 
 
@@ -27,7 +29,6 @@ def describe(app: FastAPI) -> dict[str, Any]:
         summary=texts.SUMMARY,
         description=texts.DESCRIPTION,
         routes=app.routes,
-        tags=texts.TAGS,
         servers=texts.SERVERS,
         license_info=texts.LICENSE,
         contact=texts.CONTACT,
@@ -36,9 +37,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
         _complete(route, operation)
     components = document["components"]
     components["schemas"] |= failures.schemas()
+    for name in (_FASTAPIS_OWN, "ValidationError"):
+        components["schemas"].pop(name, None)
     components["responses"] = _used(document)
     components["securitySchemes"] = texts.SECURITY
     locked = app.state.keys.locks
+    document["tags"] = _used_tags(document)
     document["security"] = texts.KEYS if locked else [*texts.NO_KEY, *texts.KEYS]
     return document
 
@@ -56,6 +60,16 @@ def _used(document: dict[str, Any]) -> dict[str, Any]:
     return {name: response for name, response in known.items() if name in referred}
 
 
+def _used_tags(document: dict[str, Any]) -> list[dict[str, str]]:
+    used = {
+        tag
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for tag in operation["tags"]
+    }
+    return [tag for tag in texts.TAGS if tag["name"] in used]
+
+
 def _operations(
     app: FastAPI, document: dict[str, Any]
 ) -> Iterator[tuple[APIRoute, dict[str, Any]]]:
@@ -71,14 +85,13 @@ def _complete(route: APIRoute, operation: dict[str, Any]) -> None:
     operation["summary"] = route.summary or _first_sentence(route.description)
     for parameter in operation.get("parameters", ()):
         parameter["schema"] = _as_sent(parameter["schema"])
-        if parameter["name"] in texts.PARAMETERS:
+        if parameter["in"] == "path" and parameter["name"] in texts.PARAMETERS:
             parameter.setdefault("description", texts.PARAMETERS[parameter["name"]])
     if "requestBody" in operation and not FOREIGN.match(path):
         operation["requestBody"].setdefault("description", texts.BODY)
     admin = any(each.call is require_admin for each in route.dependant.dependencies)
     open_to_all = path in OPEN
-    declared = operation["responses"]
-    del declared["4XX"]
+    declared = _declared(operation["responses"])
     _complete_answer(declared["200"])
     said = failures.references(path, operation, admin=admin, open_to_all=open_to_all)
     operation["responses"] = {**said, **_own(operation["operationId"]), **declared}
@@ -103,6 +116,15 @@ def _complete_answer(answer: dict[str, Any]) -> None:
             content["schema"] = texts.BINARY[media_type]
 
 
+def _declared(responses: dict[str, Any]) -> dict[str, Any]:
+    """Return what the route says itself, without what stands for any error."""
+    return {
+        status: response
+        for status, response in responses.items()
+        if status != "4XX" and _FASTAPIS_OWN not in str(response)
+    }
+
+
 def _own(name: str) -> dict[str, Any]:
     """Return the errors of which the operation has examples of its own."""
     return {
@@ -120,7 +142,8 @@ def operation_id(route: APIRoute) -> str:
         return route.operation_id
     protocol = FOREIGN.match(route.path)
     name = f"{protocol[1]}_{route.name}" if protocol else route.name
-    return f"{name}_of_version" if "/versions/" in route.path else name
+    of_version = "/versions/" in route.path and "version" not in name
+    return f"{name}_of_version" if of_version else name
 
 
 def _first_sentence(description: str) -> str:

@@ -34,11 +34,22 @@ TAGS = [
         "name": "Models",
         "description": "What is served; with an admin key also what is to be served.",
     },
+    {
+        "name": "Open Inference Protocol",
+        "description": "The same models for the clients of Triton and KServe, unmodified.",
+    },
+    {
+        "name": "Hugging Face",
+        "description": "The same models for `huggingface_hub.InferenceClient`.",
+    },
     {"name": "Server", "description": "For orchestrators, Prometheus and people in a hurry."},
 ]
 
-# Of parameters that mean the same in every route and are described by none.
-PARAMETERS = {"name": "A model's name; `GET /v1/models` lists them."}
+# Of what is in paths, which no route describes.
+PARAMETERS = {
+    "name": "A model's name; `GET /v1/models` lists them.",
+    "version": "The number of a version.",
+}
 
 BODY = (
     "The picture or sound itself, under any content type, or multipart with `file`. "
