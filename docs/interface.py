@@ -120,7 +120,7 @@ def _typed(text: str) -> Any:
 
 def _told(answer: httpx.Response) -> Any:
     """Return the example that an answer makes, or None where it is binary."""
-    media_type = answer.headers["content-type"].partition(";")[0]
+    media_type = answer.headers.get("content-type", "").partition(";")[0]
     if media_type == "text/plain":
         return "".join(answer.text.splitlines(keepends=True)[:6])
     return shortened(answer.json()) if media_type.endswith("json") else None

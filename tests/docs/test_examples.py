@@ -35,7 +35,7 @@ SHOWN = {
     "2026-03-14T15:09:26.535Z INFO": "a line of the log, at another time",
     "# the web shop, until May": "a file of keys that nobody has",
 }
-PROGRAMS = ("curl", "convscope", "torchrun", "cp", "mv")
+PROGRAMS = ("curl", "convscope", "torchrun", "cp", "find", "mv")
 # What answers must hold, by what stands in the command.
 ANSWERS = {
     "seven.flac --model spoken_digits": "seven.flac: 7",
@@ -106,8 +106,14 @@ class Reader:
         self._start([sys.executable, str(file)], block.place)
 
     def answer(self, block: Block) -> None:
-        """Compare with the JSON of the last curl: the same names and types."""
-        assert shape(json.loads(block.text)) == shape(self._answer), block.place
+        """Compare with the last JSON that was answered or written: the same names and types.
+
+        Of JSON lines the first is compared.
+        """
+        first, end = json.JSONDecoder().raw_decode(block.text)
+        for line in block.text[end:].splitlines():
+            assert not line or json.loads(line), block.place
+        assert shape(first) == shape(self._answer), block.place
 
     def _curl(self, command: str, status: int, where: str) -> None:
         words = shlex.split(self._here(command).replace("$KEY", environment()["KEY"]))
@@ -131,7 +137,9 @@ class Reader:
             shutil.rmtree(self._clone / "runs")  # where it would find the run already done
         if command.startswith("convscope bench"):
             command += f" --duration 1{'' if self._address in command else f' {self._address}'}"
-        told = self._start(["bash", "-c", command], where)
+        told = self._start(["bash", "-c", f"set -o pipefail; {command}"], where)
+        if written := re.search(r"--out (\S+\.jsonl)", command):
+            self._answer = json.loads((self._clone / written[1]).read_text().splitlines()[0])
         for part, expected in ANSWERS.items():
             if part in command and "--json" not in command:
                 assert expected in told, where
