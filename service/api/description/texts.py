@@ -72,6 +72,13 @@ BINARY: dict[str, dict[str, Any]] = {
         "description": "One array as an .npy file, format 1.0, without pickles: "
         "`numpy.load(io.BytesIO(answer))`.",
     },
+    "application/octet-stream": {
+        "type": "string",
+        "format": "binary",
+        "contentMediaType": "application/octet-stream",
+        "description": "JSON, and behind it the bytes of the tensors; "
+        "`Inference-Header-Content-Length` is how long the JSON is.",
+    },
     "text/html": {
         "type": "string",
         "contentMediaType": "text/html",
