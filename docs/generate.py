@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation: tables between markers, and pictures.
+"""Writes the generated parts of the documentation: tables, pictures, examples of the interface.
 
     python docs/generate.py
 
@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import interface
+import interface_commands
+import interface_snapshot
 import numpy as np
 from PIL import Image
 from pydantic_core import PydanticUndefined
@@ -25,6 +28,7 @@ from service.settings import ENV_PREFIX, Settings, is_secret
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "docs" / "samples"
 PICTURES = ROOT / "docs" / "pictures"
+SNAPSHOT = ROOT / "tests" / "golden" / "openapi.json"
 # The published 9x9 picture of an X: two diagonals that leave a border of one pixel.
 PUBLISHED_X = np.array(
     [[255 * (0 < i < 8 and j in (i, 8 - i)) for j in range(9)] for i in range(9)]
@@ -56,7 +60,9 @@ def settings_table() -> str:
         default = field.default
         assert default is not PydanticUndefined
         shown = "none" if default is None else f"`{default}`"
-        lines.append(f"| {flag} | `{ENV_PREFIX}{name.upper()}` | {shown} | {field.description} |")
+        # code hosts would take <name> for a tag
+        what = (field.description or "").replace("<", "\\<")
+        lines.append(f"| {flag} | `{ENV_PREFIX}{name.upper()}` | {shown} | {what} |")
     return "\n".join(lines)
 
 
@@ -108,9 +114,13 @@ def generated_documents(answer: dict[str, Any]) -> dict[Path, str]:
     """Return the documents with generated parts, as they should read."""
     readme, operate = ROOT / "README.md", ROOT / "docs" / "operate.md"
     text = between_markers(readme.read_text(), "figures", figures_table())
+    commands = ROOT / "docs" / "commands.md"
     return {
         readme: between_markers(text, "answer", answer_line(answer)),
         operate: between_markers(operate.read_text(), "settings", settings_table()),
+        commands: between_markers(
+            commands.read_text(), "commands", interface_commands.commands_told()
+        ),
     }
 
 
@@ -175,6 +185,8 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     for name, content in asyncio.run(fetch_pictures()).items():
         (PICTURES / name).write_bytes(content)
+    interface.write_examples()
+    SNAPSHOT.write_text(interface_snapshot.written())
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from service.api import (
     layers,
     measure,
     models,
+    openapi,
     page,
     problems,
     scrape,
@@ -44,7 +45,7 @@ from service.api.oip.parts import PARTS as OIP_PARTS
 from service.api.saturation import Given, Saturation
 from service.api.scrape import Gauges
 from service.api.siblings import ALONE, Siblings
-from service.api.state import PROBLEMS, State
+from service.api.state import State
 from service.api.turns import Turns
 from service.room import available_bytes
 from service.runners import Runners
@@ -75,6 +76,7 @@ _PARTS = (
     health,
     scrape,
     index,
+    openapi,
     page,
     *OIP_PARTS,
 )
@@ -127,15 +129,12 @@ def create_app(settings: Settings, siblings: Siblings = ALONE) -> FastAPI:
         title="convscope",
         version=VERSION,
         lifespan=lifespan,
-        # the built-in documentation pages load their scripts from a CDN; ours is in page.py
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,  # ours are in openapi.py and page.py
         redirect_slashes=False,
-        responses=PROBLEMS,
         telemetry=tracing.telemetry if tracing else _NO_TELEMETRY,
     )
     app.state.keys, app.state.condition, app.state.metrics = keys, condition, metrics
-    app.state.siblings = siblings
+    app.state.siblings, app.state.description = siblings, None
     # not included but taken over: FastAPI matches included ones twice
     for part in _PARTS:
         app.router.routes += part.router.routes

@@ -52,7 +52,13 @@ class _Plain(click.Command):
 @click.option("--recipe", "recipe_name", required=True, help="A bundled recipe, or a TOML file.")
 @click.option("--data", type=click.Path(), help="Folder or file of the data set.")
 @click.option("--name", help="Name of the model; by default the data folder's.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Decides the first weights and the order of the data.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -190,7 +196,13 @@ def export(
 @click.option(
     "--by", "column", default="fold", show_default=True, help="Column of metadata.csv to go by."
 )
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many trainings for each part, with the seeds from 0 on.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -216,7 +228,13 @@ def crossvalidate(recipe_name: str, data: str, column: str, seeds: int, out: Pat
 
 
 @click.command(cls=_Plain)
-@click.option("--recipe", "recipe_name", default="silence", show_default=True)
+@click.option(
+    "--recipe",
+    "recipe_name",
+    default="silence",
+    show_default=True,
+    help="A bundled recipe, or a TOML file.",
+)
 @click.option("--data", required=True, type=click.Path(), help="Folder of sounds to measure on.")
 @click.option("--name", help="Name of the model; by default the recipe's.")
 @_MODELS_DIR

@@ -67,6 +67,7 @@ class _Room:
 
 @router.post(
     "/v1/models/{name}/embed",
+    operation_id="embed",
     openapi_extra={**FILES, "parameters": [TIMEOUT]},
     response_class=Response,
     responses={
@@ -74,7 +75,7 @@ class _Room:
             "description": "The values of a layer, or the float32 array (C,) or (C, H, W); of "
             "several files one (N, ...).",
             "model": EmbeddingOut | EmbeddingResults,
-            "content": {NPY: _BINARY},
+            "content": {_JSON: {}, NPY: _BINARY},
         }
     },
 )

@@ -22,7 +22,7 @@ _OFFERED = (PNG, NPY, JSON)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
-@router.get("/v1/models/{name}/explain")
+@router.get("/v1/models/{name}/explain", openapi_extra={"parameters": [TIMEOUT]})
 async def explainable(
     name: str, request: Request, state: CurrentState, version: Version = None
 ) -> ExplainableOut:

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.problems import MEDIA_TYPE, not_ready, respond
+from service.api.problems import not_ready, respond
 from service.api.request_id import request_id_of
-from service.api.schemas import Live, ModelState, Problem, Ready
+from service.api.schemas import Live, ModelState, Ready
 from service.api.state import PROBLEMS, CurrentState, State
 from service.tasks.catalog import Catalog
 
@@ -21,7 +21,6 @@ async def livez() -> Live:
     "/readyz",
     response_model=Ready,
     response_model_exclude_none=True,
-    responses={503: {"model": Problem, "content": {MEDIA_TYPE: {}}}},
 )
 async def readyz(request: Request, state: CurrentState) -> Ready | Response:
     """Answer 200 if all that was wanted at the start is loaded and golden, else 503 and why not.

@@ -19,7 +19,7 @@ from service.contract.errors import Forbidden, SetupError, Unauthorized
 # With fewer characters, guessing over the network begins to be worth it.
 MIN_LENGTH = 16
 # Orchestrators have no keys.
-_OPEN = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
+OPEN = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
 # The same whether a key was missing or wrong, so that it helps nobody to guess.
 _WANTED = "This needs a key, sent as 'Authorization: Bearer KEY' or as 'x-api-key: KEY'."
 
@@ -67,7 +67,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (
             scope["type"] != "http"
-            or scope["path"] in _OPEN
+            or scope["path"] in OPEN
             or is_public(scope)
             or self._keys.opens(scope["headers"])
             or self._siblings.sent(scope)

@@ -5,7 +5,7 @@ from functools import partial
 from fastapi import APIRouter, Request
 
 from service.api.noted import note_timing
-from service.api.patience import do
+from service.api.patience import TIMEOUT, do
 from service.api.schemas import LayerOut, LayersOut, TotalsOut
 from service.api.state import PROBLEMS, CurrentState, Version, ref
 from service.contract.specs import AudioPreprocessing
@@ -14,7 +14,7 @@ from service.tasks.catalog import ServedModel
 router = APIRouter(responses=PROBLEMS, tags=["Look inside"])
 
 
-@router.get("/v1/models/{name}/layers")
+@router.get("/v1/models/{name}/layers", openapi_extra={"parameters": [TIMEOUT]})
 async def layers(
     name: str, request: Request, state: CurrentState, version: Version = None
 ) -> LayersOut:

@@ -21,7 +21,7 @@ TIMEOUT: dict[str, Any] = {
     "in": "header",
     "required": False,
     "description": "Milliseconds after which the answer is of no use; then 504 is answered.",
-    "schema": {"type": "number", "exclusiveMinimum": 0},
+    "schema": {"type": "number", "exclusiveMinimum": 0, "examples": [2000]},
 }
 # Most answers are there before this, and need no look at whether the client still is.
 _NOTICE_S = 0.05

@@ -72,7 +72,7 @@ STATUS: dict[type[ConvscopeError], int] = {
 }
 MEDIA_TYPE = "application/problem+json"
 # Clients of the Open Inference Protocol and of Hugging Face read {"error": "..."} and nothing else.
-_FOREIGN = re.compile(r"/(v2|hf)(/|$)")
+FOREIGN = re.compile(r"/(v2|hf)(/|$)")
 _logger = logging.getLogger("convscope")
 
 
@@ -111,7 +111,7 @@ def respond(problem: Problem, path: str = "", headers: Mapping[str, str] | None 
     """
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers = {**(headers or {}), "www-authenticate": "Bearer"}
-    if _FOREIGN.match(path):
+    if FOREIGN.match(path):
         told = orjson.dumps({"error": problem.detail})
         return Response(told, problem.status, headers, media_type="application/json")
     body = problem.model_dump_json(exclude_none=True)

@@ -37,7 +37,7 @@ _DESCRIBED: dict[str, Any] = {
             "description": "Classes, and where in the picture or when in the sound they are; "
             "of a picture also a picture of them, or an array.",
             "model": SegmentationOut | SoundSegmentationOut | SegmentationResults,
-            "content": {PNG: _BINARY, NPY: _BINARY},
+            "content": {JSON: {}, PNG: _BINARY, NPY: _BINARY},
         }
     },
 }

@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request
 from service.api.body import BodyLimits
 from service.api.condition import Condition
 from service.api.metrics import Metrics
-from service.api.schemas import ModelRef, Problem
+from service.api.schemas import ModelRef
 from service.api.turns import Turns
 from service.batching import Batcher
 from service.live import LiveCatalog
@@ -59,16 +59,9 @@ Version = Annotated[
     Query(ge=1, le=10**9, description="Pins a version; unset, the highest that is ready."),
 ]
 
-_PROBLEM: dict[str, Any] = {
-    "application/problem+json": {
-        "schema": Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    }
-}
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"description": "The request cannot be answered.", "content": _PROBLEM},
-    "503": {"description": "Not now: a full queue, or a model not ready.", "content": _PROBLEM},
-    "504": {"description": "The answer would come too late.", "content": _PROBLEM},
-}
+# Which errors a route can end in is concluded in description/failures.py; this keeps FastAPI from
+# promising an error of its own shape.
+PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": {"description": "An error in the request."}}
 _FILE = {"type": "string", "format": "binary"}
 
 

@@ -72,8 +72,18 @@ def _size(_: Any, parameter: click.Parameter, value: str | None) -> tuple[int, i
 @click.option(
     "--sample-rate", "sample_rate_hz", type=click.IntRange(1000, 192_000), help="Of sounds, in Hz."
 )
-@click.option("--window-seconds", "window_s", type=click.FloatRange(0, min_open=True))
-@click.option("--hop-seconds", "hop_s", type=click.FloatRange(0, min_open=True))
+@click.option(
+    "--window-seconds",
+    "window_s",
+    type=click.FloatRange(0, min_open=True),
+    help="Of sounds: what the net hears at a time.",
+)
+@click.option(
+    "--hop-seconds",
+    "hop_s",
+    type=click.FloatRange(0, min_open=True),
+    help="From one window to the next.",
+)
 @click.option("--output", help="Which output holds the answer.")
 @click.option("--gives", type=click.Choice(get_args(Gives)), help="What that output holds.")
 @click.option("--version", type=click.IntRange(1), help="Without it, the next free one.")

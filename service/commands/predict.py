@@ -30,7 +30,13 @@ Answer = Callable[[Path], Told]
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--model", help="Which model; without it the default one, as for the server.")
 @click.option("--version", type=click.IntRange(1), help="Which version; without it the highest.")
-@click.option("--top-k", type=click.IntRange(1), default=5, show_default=True)
+@click.option(
+    "--top-k",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="How many classes to tell.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the server's JSON.")
 @click.option(
     "--save",
@@ -39,7 +45,12 @@ Answer = Callable[[Path], Told]
 )
 @click.option("--min-area", type=click.IntRange(0), default=0, help="Of a segmenter, as over HTTP.")
 @click.option("--tile", default="auto", help="Of a segmenter, as over HTTP: auto, off or pixels.")
-@click.option("--resolution", type=click.Choice(["model", "original"]), default="model")
+@click.option(
+    "--resolution",
+    type=click.Choice(["model", "original"]),
+    default="model",
+    help="Of a segmenter of pictures, as over HTTP.",
+)
 @click.option("--min-seconds", type=click.FloatRange(0), default=0.0, help="The same, of sounds.")
 @out_options
 @settings_options((*LOADING, "max_batch_size"))

@@ -48,22 +48,3 @@ def test_sample_x_is_the_published_picture() -> None:
     published = json.loads((ROOT / "tests" / "golden" / "xo_convnet.json").read_text())["image"]
 
     assert ((np.array(published) + 1) / 2 * 255 == generate.PUBLISHED_X).all()
-
-
-def test_links_lead_somewhere() -> None:
-    """Every relative link in the documents is a file of the project."""
-    for file in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
-        for part in file.read_text().split("](")[1:]:
-            target, _, anchor = part.partition(")")[0].partition("#")
-            if target.startswith("http"):
-                continue
-            there = file.parent / target
-            assert there.exists(), f"{file.name}: {target}"
-            if anchor:
-                assert anchor in anchors(there.read_text()), f"{file.name}: {target}#{anchor}"
-
-
-def anchors(text: str) -> set[str]:
-    """Return what links call the headings of a document."""
-    titles = [line.lstrip("# ") for line in text.splitlines() if line.startswith("#")]
-    return {title.lower().replace(" ", "-") for title in titles}

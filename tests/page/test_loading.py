@@ -121,12 +121,23 @@ def test_documentation_works_without_internet(bench: Bench) -> None:
     """The interface's documentation loads from here alone, and can be tried."""
     with bench.open(path="/docs") as page:
         expect(page.locator(".opblock-summary-path").first).to_contain_text("classify")
-        page.locator("#operations-Models-list_models_v1_models_get button").first.click()
+        page.locator("#operations-Models-list_models button").first.click()
         page.get_by_role("button", name="Try it out").click()
         page.get_by_role("button", name="Execute").click()
         expect(
             page.locator(".live-responses-table td.response-col_status:not(.col_header)")
         ).to_contain_text("200")
+
+
+def test_documentation_sends_a_picture(bench: Bench) -> None:
+    """A file is all that has to be added to try an operation, and its answer is shown."""
+    with bench.open(path="/docs") as page:
+        maps = page.locator("#operations-Look_inside-feature_maps")
+        maps.locator("button").first.click()
+        maps.get_by_role("button", name="Try it out").click()
+        maps.locator("input[type=file]").set_input_files(SAMPLES / "x.png")
+        maps.get_by_role("button", name="Execute").click()
+        expect(maps.locator(".live-responses-table img")).to_be_visible()
 
 
 def test_dropped_file_is_kept_apart_from_the_address(bench: Bench) -> None:

@@ -145,6 +145,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 BODY: dict[str, Any] = {
     "requestBody": {
+        "description": "The file itself, under any content type, or JSON with it in base64.",
         "required": True,
         "content": {
             "image/*": {"schema": _BINARY},

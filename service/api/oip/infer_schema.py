@@ -71,7 +71,7 @@ _TOLD = {
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _LENGTH = {
     "description": "Bytes of the JSON, which the tensors follow.",
-    "schema": {"type": "integer"},
+    "schema": {"type": "integer", "examples": [112]},
 }
 
 
@@ -113,6 +113,7 @@ DESCRIBED: dict[str, Any] = {
             {"name": HEADER_LENGTH, "in": "header", "required": False, **_LENGTH},
         ],
         "requestBody": {
+            "description": "Tensors of the graph's own datatype, or files as `BYTES`.",
             "required": True,
             "content": {
                 "application/json": {"schema": _REQUEST, "example": _ASKED},
