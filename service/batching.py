@@ -2,7 +2,7 @@
 
 Knows neither HTTP nor ONNX. A runner that is free takes whatever there is, so nothing ever
 waits for company unless asked to. An item may be a block of several that stay together; its
-weight is how many it counts for, and what is counted here, it counts for.
+weight is how many it counts for in a batch; in the queue it takes one place.
 """
 
 import asyncio
@@ -154,9 +154,10 @@ class Batcher(Generic[Raw, Out]):
         self._lanes = min(rules.max_runs, runners.count)
         self._raw: deque[_Job] = deque()
         self._ready: dict[Hashable, deque[_Job]] = {}
-        self._waiting = 0  # in _raw and _ready
-        self._waiting_raw = 0  # in _raw
-        self._in_hand = 0  # with a runner
+        self._waiting = 0  # items in _raw and _ready
+        self._raw_weight = self._ready_weight = 0
+        self._in_hand = 0  # items with a runner
+        self._in_hand_weight = 0
         self._running = 0  # batches
         self._tickets: set[Ticket[Out]] = set()
         self._closed = False
@@ -209,7 +210,7 @@ class Batcher(Generic[Raw, Out]):
         # before any runner can see it
         ticket.held_back = self._rules.max_queue_delay_ms > 0
         with self._runners.lock:
-            self.check_room(sum(weights) if weights else len(raws))
+            self.check_room(len(raws))
             for job in ticket.jobs:
                 self._put(job, self._raw)
             self._runners.announce(self)
@@ -244,13 +245,13 @@ class Batcher(Generic[Raw, Out]):
         """Return what a runner should do next for this model, or None; the lock is held."""
         # Where runs are fewer than runners, the others can prepare what comes next meanwhile.
         eager = self._lanes < self._runners.count
-        if eager or self._waiting - self._waiting_raw >= self._batch_size():
+        if eager or self._ready_weight >= self._batch_size():
             return self._take_batch() or self._take_raw()
         return self._take_raw() or self._take_batch()
 
     def _batch_size(self) -> int:
         """Return how many may run together so that no runner stands idle meanwhile."""
-        share = math.ceil((self._waiting + self._in_hand) / self._lanes)
+        share = math.ceil(self._weight() / self._lanes)
         return min(self._rules.max_batch_size, share)
 
     def _take_batch(self) -> Work | None:
@@ -268,7 +269,8 @@ class Batcher(Generic[Raw, Out]):
             weight += batch[-1].weight
         for job in batch:
             self._taken(job)
-        self._in_hand += weight
+        self._in_hand += len(batch)
+        self._in_hand_weight += weight
         self._running += 1
         return lambda alone: self._run_batch(batch, weight, alone)
 
@@ -281,7 +283,8 @@ class Batcher(Generic[Raw, Out]):
                 with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                     job.ticket.loop.call_soon_threadsafe(job.ticket.expire)
                 continue
-            self._in_hand += job.weight
+            self._in_hand += 1
+            self._in_hand_weight += job.weight
             return lambda alone: self._prepare_one(job)
         return None
 
@@ -296,7 +299,8 @@ class Batcher(Generic[Raw, Out]):
             job.raw = None  # the body of a request may be large
             job.prepared = perf_counter() - started
         with self._runners.lock:
-            self._in_hand -= job.weight
+            self._in_hand -= 1
+            self._in_hand_weight -= job.weight
             if not job.ticket.future.done():
                 self._put(job, self._ready.setdefault(job.key, deque()))
                 self._runners.announce_own(self)
@@ -344,7 +348,8 @@ class Batcher(Generic[Raw, Out]):
         """Hand the outcomes to those who wait for them, with one call an event loop."""
         complete: dict[asyncio.AbstractEventLoop, list[Ticket[Out]]] = {}
         with self._runners.lock:
-            self._in_hand -= weight
+            self._in_hand -= len(jobs)
+            self._in_hand_weight -= weight
             for job, outcome in zip(jobs, outcomes, strict=True):
                 job.outcome = outcome
                 job.input = None
@@ -358,18 +363,22 @@ class Batcher(Generic[Raw, Out]):
     def _put(self, job: _Job, place: deque[_Job]) -> None:
         place.append(job)
         job.place = place
-        self._waiting += job.weight
+        self._waiting += 1
         if place is self._raw:
-            self._waiting_raw += job.weight
+            self._raw_weight += job.weight
+        else:
+            self._ready_weight += job.weight
 
     def _taken(self, job: _Job) -> None:
         """Note that the job left its queue; an empty group goes, lest they pile up."""
         if job.place is self._raw:
-            self._waiting_raw -= job.weight
-        elif not job.place:
-            self._ready.pop(job.key, None)
+            self._raw_weight -= job.weight
+        else:
+            self._ready_weight -= job.weight
+            if not job.place:
+                self._ready.pop(job.key, None)
         job.place = None
-        self._waiting -= job.weight
+        self._waiting -= 1
 
     def _let_go(self, ticket: Ticket[Out]) -> None:
         with self._runners.lock:
@@ -386,7 +395,11 @@ class Batcher(Generic[Raw, Out]):
 
     def _retry_after_s(self) -> int:
         """Return the whole seconds until what waits now will be done, as far as can be told."""
-        return max(1, math.ceil((self._waiting + self._in_hand) * self._item_s))
+        return max(1, math.ceil(self._weight() * self._item_s))
+
+    def _weight(self) -> int:
+        """Return what all that waits or is in hand weighs."""
+        return self._raw_weight + self._ready_weight + self._in_hand_weight
 
 
 def _complete(tickets: list[Ticket[Any]]) -> None:

@@ -68,7 +68,8 @@ class Settings(BaseSettings):
         32, description="Pictures or sounds of one model that are run together at most."
     )
     max_queue: Annotated[int, Field(ge=1)] = Field(
-        32, description="Files that may wait for a model; more are answered 503 at once."
+        32,
+        description="Files, or tensors of a batch, that may wait for a model; more get 503.",
     )
     max_queue_delay_ms: Annotated[float, Field(ge=0)] = Field(
         0, description="How long a file is held back for company; 0: never."

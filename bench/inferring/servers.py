@@ -13,10 +13,8 @@ from bench.serving.upload import upload
 from service.load import Target, probe
 
 OURS = "convscope"
-# As many rows as all clients send at once; the default is for pictures that come one by one.
-_ROOM = ("--max-queue", "1024")
 _HOW = {
-    OURS: "`convscope serve --max-queue 1024`, Open Inference Protocol, bytes both ways",
+    OURS: "`convscope serve`, Open Inference Protocol, bytes both ways",
     "tutorial": "FastAPI as tutorials write it: `async def` with an `UploadFile`, the session's "
     "default options, one uvicorn process, its access log off",
     "litserve": "LitServe with two workers, each request a batch of its own",
@@ -78,7 +76,7 @@ def _contestant(name: str) -> Contestant:
 
     def command(workload: object, port: int) -> list[str]:
         if name == OURS:
-            return [*known.command(WORKLOAD, port), *_ROOM]
+            return known.command(WORKLOAD, port)
         place = [str(port)] if name == "litserve" else ["--port", str(port)]
         return [sys.executable, *_APPS[name], *place]
 

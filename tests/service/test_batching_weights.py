@@ -60,20 +60,20 @@ def test_heavy_item_leaves_no_room_for_two_but_is_never_passed_by() -> None:
     run(test)
 
 
-def test_queue_is_full_by_weight() -> None:
-    """What waits is bounded by what it weighs; alone, any weight is let in."""
+def test_item_takes_one_place_whatever_it_weighs() -> None:
+    """What waits is bounded by its number, so that clients with blocks are let in as others are."""
 
     async def test() -> None:
         net = Net(held=True)
-        async with serving(net.run, rules=BatchRules(max_queue=10)) as batcher:
+        async with serving(net.run, rules=BatchRules(max_queue=3)) as batcher:
             first = asyncio.create_task(ask_weighing(batcher, {0: 32}))
             await entered(net)
-            second = asyncio.create_task(ask_weighing(batcher, {1: 7}))
+            second = asyncio.create_task(ask_weighing(batcher, {1: 7, 2: 32}))
             await asyncio.sleep(0)
-            assert (batcher.waiting, batcher.in_hand) == (7, 32)
-            with pytest.raises(Overloaded, match="7 items wait"):
-                batcher.enqueue([2], weights=[4])
-            third = asyncio.create_task(ask_weighing(batcher, {3: 3}))
+            assert (batcher.waiting, batcher.in_hand) == (2, 1)
+            with pytest.raises(Overloaded, match="2 items wait"):
+                batcher.enqueue([3, 4], weights=[1, 1])
+            third = asyncio.create_task(ask_weighing(batcher, {5: 30}))
             await asyncio.sleep(0)
             net.go_on.set()
             await asyncio.gather(first, second, third)
@@ -147,7 +147,7 @@ def test_weights_are_kept_whatever_fails_expires_or_leaves(
 
         async def one(weights: dict[int, int], timeout_s: float | None) -> list[Any]:
             await asyncio.sleep(dice.random() * 0.005)
-            if sum(weights.values()) + batcher.waiting > max_queue and batcher.waiting:
+            if len(weights) + batcher.waiting > max_queue and batcher.waiting:
                 with pytest.raises(Overloaded):
                     batcher.enqueue(list(weights), timeout_s, list(weights.values()))
                 raise Overloaded("as it should be")

@@ -47,12 +47,12 @@ def gate() -> TensorGate:
 
 @pytest.fixture
 def gated(tmp_path: Path, gate: TensorGate) -> Iterator[Client]:
-    """A client of a server with one runner, room for seven rows, and the gate for a net."""
+    """A client of a server with one runner, room for two tensors, and the gate for a net."""
     write_model(tmp_path)
     runners = Runners(1)
     with Client(Settings(models_dir=tmp_path, device="cpu", request_timeout_ms=10_000)) as client:
         model = client.app.state.convscope.catalog.get("colors")
-        rules = BatchRules(max_queue=7)
+        rules = BatchRules(max_queue=2)
         queue: Batcher[Any, Any] = Batcher(model.tensors.prepare, gate.run, runners, rules)
         client.serve_instead(
             Catalog([replace(model, answering=model.answering._replace(queue=queue))], [], None)
@@ -83,15 +83,15 @@ def test_answer_that_comes_too_late_is_504(
     assert "could not be ready within the time" in answer.json()["error"]
 
 
-def test_rows_fill_the_queue(gated: Client, gate: TensorGate) -> None:
-    """Each row takes a place: with seven, two tensors of three fit, and the rest is refused."""
+def test_tensors_fill_the_queue(gated: Client, gate: TensorGate) -> None:
+    """Each takes a place, however many rows it has: two fit, and the rest is refused."""
     keep_busy(gated, gate)
     requests = [sent_as_bytes("images", PICTURES)] * 6
     answers = gated.post_together(PATH, requests, after=4, then=gate.open.set)
     assert sorted(answer.status_code for answer in answers) == [200] * 2 + [503] * 4
     refused = next(answer for answer in answers if answer.status_code == 503)
     assert int(refused.headers["retry-after"]) >= 1
-    assert refused.json() == {"error": "The queue is full: 6 items wait already."}
+    assert refused.json() == {"error": "The queue is full: 2 items wait already."}
     assert gate.items == 9
 
 
