@@ -14,7 +14,7 @@ from tests.docker.programs import DOCKER, ROOT, own, run
 COMPOSE, KEYS = "docker/compose.yaml", "docker/compose.keys.yaml"
 # Chosen by the image, by the profile or by compose.keys.yaml, or in need of an extra or a mount.
 ELSEWHERE = {
-    *("host", "port", "models_dir", "device"),
+    *("host", "port", "models_dir", "device", "gpu"),
     *("api_keys_file", "api_keys", "admin_keys_file", "admin_keys"),
     *("tracing", "custom_ops", "tensorrt_cache"),
 }
@@ -71,6 +71,15 @@ def test_gpu_is_handed_over_and_never_given_up_silently() -> None:
     assert "ARG EXTRAS" in (ROOT / "Dockerfile").read_text()
     assert gpu["environment"]["CONVSCOPE_DEVICE"] == "cuda"
     assert resolved(COMPOSE)["services"]["convscope"]["environment"]["CONVSCOPE_DEVICE"] == "cpu"
+
+
+def test_second_gpu_is_the_only_one_that_the_container_sees() -> None:
+    """Its number is the machine's: inside it would be number 0, and no setting may say 1."""
+    gpu = resolved(COMPOSE, CONVSCOPE_GPU="1")["services"]["convscope-gpu"]
+    (device,) = gpu["deploy"]["resources"]["reservations"]["devices"]
+    assert device["device_ids"] == ["1"]
+    assert "count" not in device
+    assert "CONVSCOPE_GPU" not in gpu["environment"]
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -24,7 +24,7 @@ COMMANDS = sorted(
         )
     }
 )
-VERBS = ("up", "down", "build", "ps", "logs")
+VERBS = ("up", "down", "build", "ps", "logs", "restart")
 
 
 @pytest.fixture(scope="module")
