@@ -1,3 +1,4 @@
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,16 @@ def test_histograms_tell_the_same_as_the_answer(fresh: Client) -> None:
     for part in ("decode", "compute", "total"):
         told = timing[f"{part}_ms"] / 1000
         assert value(fresh, f"convscope_{part}_seconds_sum") == pytest.approx(told, abs=1e-6)
+
+
+def test_histograms_can_tell_half_of_the_deadline(fresh: Client) -> None:
+    """The alert asks for the share beyond it; a longer deadline is not beyond the last bucket."""
+    fresh.post(PATH, content=flat("red"))
+    buckets = scrape(fresh)["convscope_total_seconds_bucket"]
+    limits = [float(labels["le"]) for labels, _ in buckets]
+    half_s = Settings().request_timeout_ms / 2000
+    assert half_s in limits
+    assert max(limit for limit in limits if limit < math.inf) >= 20 * 2 * half_s
 
 
 def test_batches_are_counted_by_their_size(fresh: Client) -> None:
