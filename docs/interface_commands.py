@@ -1,5 +1,6 @@
 """The command line as it tells of itself, for docs/commands.md."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 def _section(name: str, command: click.Command) -> str:
     with click.Context(command, info_name=f"convscope {name}") as context:
         usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    words = " ".join((command.help or "").replace("\b", "").split())
-    parts = [f"### convscope {name}", f"`{usage}`", words]
+    parts = [f"### convscope {name}", f"`{usage}`", *_paragraphs(command.help or "")]
     if name == _SETTINGS:
         parts.append("The options are the [settings](operate.md#settings).")
         return "\n\n".join(parts)
@@ -43,6 +43,21 @@ def _section(name: str, command: click.Command) -> str:
         flags = ", ".join(f"`{option.opts[0]}`" for option in settings)
         parts.append(f"And of the [settings](operate.md#settings) {flags}.")
     return "\n\n".join(parts)
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """Yield a help text as Markdown; a paragraph whose lines are not to be filled is a list."""
+    prose: list[str] = []
+    for paragraph in re.split(r"\n\s*\n", text):
+        if "\b" not in paragraph:
+            prose += paragraph.split()
+            continue
+        lines = paragraph.replace("\b", "").strip().splitlines()
+        yield " ".join(prose)
+        yield "\n".join("- " + " ".join(line.split()) for line in lines)
+        prose = []
+    if prose:
+        yield " ".join(prose)
 
 
 def _options(command: click.Command) -> tuple[list[click.Option], list[click.Option]]:
