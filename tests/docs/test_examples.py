@@ -17,6 +17,7 @@ import yaml
 
 from tests.docs.clone import environment, serving, write_clone
 from tests.docs.pages import PAGES, ROOT, Block, blocks, commands
+from tests.swept import read_table, records_of
 
 sys.path.insert(0, str(ROOT / "docs"))
 
@@ -45,6 +46,8 @@ ANSWERS = {
     "cat.jpg --model my_net": "cat.jpg: thing 0 0.1%",
     "predict docs/samples/cat.jpg --model cifar10": "cat",
 }
+# What the Python of a page must print, by the page.
+PRINTED = {"client": "cat", "hugging-face": "cat", "predict": "my_photos/"}
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +106,8 @@ class Reader:
             lines += [""] * (each.line - 1 - len(lines)) + each.text.splitlines()
         file = self._clone / f"{block.page.stem}.py"
         file.write_text("\n".join(lines).replace(DEFAULT_ADDRESS, self._address))
-        self._start([sys.executable, str(file)], block.place)
+        told = self._start([sys.executable, str(file)], block.place)
+        assert PRINTED.get(block.page.stem, "") in told, block.place
 
     def answer(self, block: Block) -> None:
         """Compare with the last JSON that was answered or written: the same names and types.
@@ -132,11 +136,12 @@ class Reader:
     def _run(self, command: str, where: str) -> None:
         command = self._here(command)
         if " train " in command:
-            command += " --epochs 2"  # enough to see that it works
+            command += " --epochs 1"  # enough to see that it works
         if command.startswith("torchrun"):
             shutil.rmtree(self._clone / "runs")  # where it would find the run already done
         if command.startswith("convscope bench"):
-            command += f" --duration 1{'' if self._address in command else f' {self._address}'}"
+            address = "" if self._address in command else f" {self._address}"
+            command += f" --warmup 0 --duration 1{address}"
         told = self._start(["bash", "-c", f"set -o pipefail; {command}"], where)
         if written := re.search(r"--out (\S+\.jsonl)", command):
             self._answer = json.loads((self._clone / written[1]).read_text().splitlines()[0])
@@ -219,8 +224,8 @@ def test_every_exception_is_needed() -> None:
 def test_page_does_what_it_says(page: Path, clone: Path, address: str, done: set[str]) -> None:
     """Each command, program and answer of the page holds, in the order in which they stand."""
     Reader(page, clone, address, done).do_all()
-    if page.stem == "train":
-        check_processes(clone)
+    if page.stem in LEFT:
+        LEFT[page.stem](clone)
 
 
 def check_processes(clone: Path) -> None:
@@ -229,4 +234,21 @@ def check_processes(clone: Path) -> None:
     assert json.loads((run_folder / "run.json").read_text())["processes"] == 2
     # the batch of 128 is larger than the 48 pictures: one step an epoch, shared by both
     checkpoint = torch.load(run_folder / "checkpoints" / "last.ckpt", weights_only=True)
-    assert checkpoint["global_step"] == 2
+    assert checkpoint["global_step"] == 1
+
+
+def check_results(clone: Path) -> None:
+    """Whole folders were answered: each file has a record or a row, and masks lie where it says."""
+    names = sorted(str(file.relative_to(clone)) for file in (clone / "my_photos").rglob("*.png"))
+    assert names
+    for results in ("results.jsonl", "found.jsonl"):
+        assert sorted(record["path"] for record in records_of(clone / results)) == names
+    rows = read_table(clone / "results.csv")
+    assert sorted(row["path"] for row in rows) == names
+    assert "label_3" in rows[0]
+    assert (clone / "masks" / "docs" / "samples" / "cat.jpg.mask.png").exists()
+    assert {"height", "width", "pixels_sky"} <= set(read_table(clone / "masks.parquet")[0])
+
+
+# What must lie in the clone when the page was read.
+LEFT = {"train": check_processes, "predict": check_results}
