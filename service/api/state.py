@@ -63,6 +63,11 @@ Version = Annotated[
 # promising an error of its own shape.
 PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": {"description": "An error in the request."}}
 _FILE = {"type": "string", "format": "binary"}
+# A file as the whole body. Many generators of clients know no ranges such as image/*.
+RAW: dict[str, Any] = {
+    media_type: {"schema": _FILE}
+    for media_type in ("image/*", "audio/*", "application/octet-stream")
+}
 
 
 def _body(file: dict[str, Any]) -> dict[str, Any]:
@@ -71,8 +76,7 @@ def _body(file: dict[str, Any]) -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                "image/*": {"schema": _FILE},
-                "audio/*": {"schema": _FILE},
+                **RAW,
                 "multipart/form-data": {"schema": form},
             },
         }

@@ -143,6 +143,26 @@ def test_what_is_no_json_is_described(name: str) -> None:
             assert content["schema"]["description"], f"{name}: {where} {media_type}"
 
 
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_file_can_be_sent_under_a_type_that_is_one(name: str) -> None:
+    """Generators of clients pass over ranges such as image/*, and over what is taken with them."""
+    _, operation = OPERATIONS[name]
+    taken = operation.get("requestBody", {}).get("content", {})
+    assert "image/*" not in taken or "application/octet-stream" in taken
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_errors_are_those_that_can_come(name: str) -> None:
+    """406 only where `Accept` is heeded, 504 only where there is a deadline, 503 says when."""
+    path, operation = OPERATIONS[name]
+    answers = operation["responses"]
+    asked = {parameter["name"] for parameter in operation.get("parameters", ())}
+    heeded = len(answers["200"].get("content", {})) > 1 and not path.startswith(("/v2", "/hf"))
+    assert ("406" in answers) == heeded
+    assert ("504" in answers) == ("x-request-timeout-ms" in asked)
+    assert "retry-after" in resolved(answers["503"])["headers"]
+
+
 def test_server_answers_as_the_examples_say() -> None:
     """Asked again, it answers every example with the same names and types."""
     found = asyncio.run(interface.fetch_examples())

@@ -23,7 +23,9 @@ _FAILURES: dict[str, tuple[str, str]] = {
     "504": ("TooLate", "The answer would come later than is allowed."),
     "4XX": ("RequestError", "Another error in the request, such as 405 or 431."),
 }
-_OF_BODIES = ("400", "404", "408", "413", "415", "422", "504")
+_OF_BODIES = ("400", "408", "413", "422")
+# Of bodies that are files: the default model may be missing, and the answer late.
+_OF_FILES = ("404", "415", "504")
 _PROTOCOL_ERROR = {
     "type": "object",
     "title": "ProtocolError",
@@ -62,12 +64,15 @@ def references(
 
     open_to_all: it needs no key even where there are keys.
     """
+    foreign = FOREIGN.match(path)
     statuses = {"4XX", "503", *_of_what_it_takes(operation)}
+    if foreign is None and len(operation["responses"]["200"].get("content", {})) > 1:
+        statuses.add("406")  # the protocols of others choose the form without `Accept`
     if not open_to_all:
         statuses.add("401")
     if admin:
         statuses |= {"403", "409"}
-    prefix = "Protocol" if FOREIGN.match(path) else ""
+    prefix = "Protocol" if foreign else ""
     return {
         status: {"$ref": f"#/components/responses/{prefix}{_FAILURES[status][0]}"}
         for status in sorted(statuses)
@@ -75,7 +80,10 @@ def references(
 
 
 def _of_what_it_takes(operation: dict[str, Any]) -> set[str]:
-    statuses = set(_OF_BODIES) if "requestBody" in operation else set()
+    taken = operation.get("requestBody", {}).get("content", {})
+    statuses = set(_OF_BODIES) if taken else set()
+    if taken.keys() - {JSON}:
+        statuses |= set(_OF_FILES)
     places = {parameter["in"] for parameter in operation.get("parameters", ())}
     if "path" in places:
         statuses.add("404")
@@ -83,8 +91,6 @@ def _of_what_it_takes(operation: dict[str, Any]) -> set[str]:
         statuses.add("422")
     if "header" in places:  # x-request-timeout-ms
         statuses |= {"422", "504"}
-    if len(operation["responses"]["200"].get("content", {})) > 1:
-        statuses.add("406")
     return statuses
 
 

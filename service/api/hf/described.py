@@ -1,4 +1,4 @@
-"""What the OpenAPI document tells of /hf: bodies, answers and errors, with an example of each."""
+"""What the OpenAPI document tells of /hf: bodies and answers, with an example of each."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from service.api.hf.parameters import (
     ImageSegmentationParameters,
 )
 from service.api.patience import TIMEOUT
+from service.api.state import RAW
 
 _JSON = "application/json"
-_BINARY = {"type": "string", "format": "binary"}
 
 
 class HubScore(BaseModel):
@@ -31,12 +31,6 @@ class HubMask(BaseModel):
     label: str
     score: float
     mask: str = Field(description="A PNG in base64, of the picture's size: 255 inside, 0 outside.")
-
-
-class HubError(BaseModel):
-    """What went wrong, as a sentence."""
-
-    error: str
 
 
 class HubInfo(BaseModel):
@@ -85,42 +79,6 @@ _ANSWER_EXAMPLES: dict[str, Any] = {
         "value": [{"label": "Sky", "score": 0.967, "mask": _GRAY_PIXEL}],
     },
 }
-_ERRORS: dict[int, tuple[str, str]] = {
-    400: ("The body is empty or malformed.", "The body is empty."),
-    401: (
-        "A key is needed.",
-        "This needs a key, sent as 'Authorization: Bearer KEY' or as 'x-api-key: KEY'.",
-    ),
-    404: ("There is no such model.", "There is no model 'cifar01'. Did you mean 'cifar10'?"),
-    413: (
-        "Over a limit on bytes, pixels or seconds.",
-        "The body has 50,000,000 bytes; at most 33,554,432 bytes are accepted.",
-    ),
-    415: ("Not in a format that is read.", "The data is in no format that is read here."),
-    422: (
-        "A broken file, a parameter, or a task that Hugging Face does not have.",
-        "The parameters cannot be followed: top_k: Input should be greater than or equal to 1.",
-    ),
-    503: ("Not now; where it is known, Retry-After tells when.", "32 files wait already."),
-    504: (
-        "The answer would come too late.",
-        "The answer was not there within the time that the client or the server allows.",
-    ),
-}
-
-
-def _error(what: str, example: str) -> dict[str, Any]:
-    content = {_JSON: {"example": {"error": example}}}
-    return {"model": HubError, "description": what, "content": content}
-
-
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: _error(*told) for status, told in _ERRORS.items()
-}
-# of questions without a body
-ERRORS_OF_GET: dict[int | str, dict[str, Any]] = {
-    status: ERRORS[status] for status in (401, 404, 422, 503)
-}
 INFO: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The model that answers.",
@@ -148,8 +106,7 @@ BODY: dict[str, Any] = {
         "description": "The file itself, under any content type, or JSON with it in base64.",
         "required": True,
         "content": {
-            "image/*": {"schema": _BINARY},
-            "audio/*": {"schema": _BINARY},
+            **RAW,
             _JSON: {
                 "schema": _INPUT,
                 "example": {"inputs": _GRAY_PIXEL, "parameters": {"top_k": 2}},

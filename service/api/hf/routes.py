@@ -8,21 +8,21 @@ from fastapi import APIRouter, Request, Response
 from service.api.body import read_one_file
 from service.api.hf.answers import answer_of
 from service.api.hf.body import Sent, is_json, read_sent
-from service.api.hf.described import ANSWERS, BODY, ERRORS, ERRORS_OF_GET, INFO, HubInfo
+from service.api.hf.described import ANSWERS, BODY, INFO, HubInfo
 from service.api.lean import LeanRoute
 from service.api.noted import note_timing
 from service.api.patience import do
-from service.api.state import State, Version, state_of
+from service.api.state import PROBLEMS, State, Version, state_of
 from service.tasks.catalog import ServedModel
 
-router = APIRouter(route_class=LeanRoute, tags=["Hugging Face"])
+router = APIRouter(route_class=LeanRoute, responses=PROBLEMS, tags=["Hugging Face"])
 
-_HEALTHY: dict[int | str, dict[str, Any]] = {200: {"description": "It is ready."}, **ERRORS_OF_GET}
+_HEALTHY: dict[int | str, dict[str, Any]] = {200: {"description": "It is ready."}}
 # Reading more JSON than this takes a millisecond, in which nobody else would be answered.
 _AT_ONCE_BYTES = 2**20
 
 
-@router.post("/hf/{name}", openapi_extra=BODY, response_class=Response, responses=ANSWERS | ERRORS)
+@router.post("/hf/{name}", openapi_extra=BODY, response_class=Response, responses=ANSWERS)
 async def answer_hub(name: str, request: Request, version: Version = None) -> Response:
     """Do the model's task for a client of Hugging Face, such as `InferenceClient`.
 
@@ -44,7 +44,7 @@ async def hub_health(name: str, request: Request, version: Version = None) -> Re
     return Response()
 
 
-@router.get("/hf/{name}/info", response_model=HubInfo, responses=INFO | ERRORS_OF_GET)
+@router.get("/hf/{name}/info", response_model=HubInfo, responses=INFO)
 async def hub_info(name: str, request: Request, version: Version = None) -> Response:
     """Tell which model answers, as `InferenceClient.get_endpoint_info` asks."""
     manifest = state_of(request).catalog.get(name, version).manifest

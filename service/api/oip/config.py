@@ -9,13 +9,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from service.api.oip.asked import Version, find
-from service.api.oip.errors import ERRORS
 from service.api.oip.metadata import parameters_of
-from service.api.state import CurrentState, State
+from service.api.state import PROBLEMS, CurrentState, State
 from service.tasks.catalog import ServedModel
 from service.tasks.tensor_specs import TensorSpec
 
-router = APIRouter(responses=ERRORS, tags=["Open Inference Protocol"])
+router = APIRouter(responses=PROBLEMS, tags=["Open Inference Protocol"])
 
 Policy = dict[str, dict[str, Any]]
 

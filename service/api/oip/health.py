@@ -6,13 +6,12 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from service.api.health import obstacle_to
-from service.api.oip.errors import ERRORS
 from service.api.path import path_of
 from service.api.problems import not_ready, respond
 from service.api.request_id import request_id_of
-from service.api.state import CurrentState
+from service.api.state import PROBLEMS, CurrentState
 
-router = APIRouter(responses=ERRORS, tags=["Open Inference Protocol"])
+router = APIRouter(responses=PROBLEMS, tags=["Open Inference Protocol"])
 
 
 class ServerLive(BaseModel):

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from service.api.oip.errors import ERRORS
 from service.api.oip.wire import HEADER_LENGTH
 from service.api.patience import TIMEOUT
 
@@ -97,7 +96,6 @@ _REQUEST = {
 DESCRIBED: dict[str, Any] = {
     "response_model": InferResponseOut,
     "responses": {
-        **ERRORS,
         200: {
             "description": "Tensors, as JSON or as bytes behind it.",
             "headers": {HEADER_LENGTH: _LENGTH},

@@ -7,14 +7,13 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from service.api.oip.asked import Version, find
-from service.api.oip.errors import ERRORS
-from service.api.state import CurrentState, State
+from service.api.state import PROBLEMS, CurrentState, State
 from service.contract.errors import ModelNotReady
 from service.tasks.catalog import ServedModel
 from service.tasks.tensor_specs import TensorSpec
 from service.version import VERSION
 
-router = APIRouter(responses=ERRORS, tags=["Open Inference Protocol"])
+router = APIRouter(responses=PROBLEMS, tags=["Open Inference Protocol"])
 
 EXTENSIONS = (
     "binary_tensor_data",

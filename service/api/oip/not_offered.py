@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter
 
-from service.api.oip.errors import ERRORS
+from service.api.state import PROBLEMS
 from service.contract.errors import NotOffered
 
 # 404, not 501: examples and start scripts ask such things as a matter of course, and nobody is to
 # be woken for that.
-router = APIRouter(responses=ERRORS, include_in_schema=False)
+router = APIRouter(responses=PROBLEMS, include_in_schema=False)
 
 _METHODS = ["GET", "POST"]
 _SHARED_MEMORY = (

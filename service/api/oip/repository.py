@@ -9,12 +9,11 @@ from pydantic import BaseModel
 from service.api.admin import in_step
 from service.api.keys import require_admin
 from service.api.oip.asked import parameters_in, read_object
-from service.api.oip.errors import ERRORS
-from service.api.state import CurrentState
+from service.api.state import PROBLEMS, CurrentState
 from service.contract.errors import InputError, InvalidParameter
 from service.tasks.catalog import Catalog
 
-router = APIRouter(responses=ERRORS, tags=["Open Inference Protocol"])
+router = APIRouter(responses=PROBLEMS, tags=["Open Inference Protocol"])
 
 
 class IndexEntry(BaseModel):

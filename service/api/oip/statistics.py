@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from fastapi import APIRouter, Request
 
 from service.api.oip.asked import Version, find
-from service.api.oip.errors import ERRORS
 from service.api.oip.statistics_schema import (
     BatchStats,
     Duration,
@@ -15,11 +14,11 @@ from service.api.oip.statistics_schema import (
     Statistics,
 )
 from service.api.siblings import Siblings
-from service.api.state import CurrentState
+from service.api.state import PROBLEMS, CurrentState
 from service.tasks.catalog import ServedModel
 from service.tasks.tally import Spent
 
-router = APIRouter(responses=ERRORS, tags=["Open Inference Protocol"])
+router = APIRouter(responses=PROBLEMS, tags=["Open Inference Protocol"])
 
 _PATIENCE_S = 5.0
 _NS_PER_MS = 1e6
