@@ -147,4 +147,4 @@ def operation_id(route: APIRoute) -> str:
 
 
 def _first_sentence(description: str) -> str:
-    return _SENTENCE_END.split(" ".join(description.split()))[0]
+    return _SENTENCE_END.split(" ".join(description.split()))[0].replace("`", "")

@@ -1,4 +1,4 @@
-"""What the OpenAPI document tells of /hf: bodies and answers, with an example of each."""
+"""What the OpenAPI document tells of /hf: its bodies and answers."""
 
 from typing import Any
 
@@ -69,36 +69,10 @@ _INPUT: dict[str, Any] = {
 _GRAY_PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
 )
-_ANSWER_EXAMPLES: dict[str, Any] = {
-    "classification": {
-        "summary": "Of a classifier",
-        "value": [{"label": "cat", "score": 0.982}, {"label": "dog", "score": 0.011}],
-    },
-    "segmentation": {
-        "summary": "Of a segmenter",
-        "value": [{"label": "Sky", "score": 0.967, "mask": _GRAY_PIXEL}],
-    },
-}
-INFO: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The model that answers.",
-        "content": {
-            _JSON: {
-                "example": {
-                    "model_id": "cifar10",
-                    "model_version": 1,
-                    "task": "image-classification",
-                    "labels": ["airplane", "automobile", "bird"],
-                }
-            }
-        },
-    }
-}
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Classes, or masks, likeliest or largest first.",
         "model": list[HubMask] | list[HubScore],
-        "content": {_JSON: {"examples": _ANSWER_EXAMPLES}},
     }
 }
 BODY: dict[str, Any] = {

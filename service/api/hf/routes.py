@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from service.api.body import read_one_file
 from service.api.hf.answers import answer_of
 from service.api.hf.body import Sent, is_json, read_sent
-from service.api.hf.described import ANSWERS, BODY, INFO, HubInfo
+from service.api.hf.described import ANSWERS, BODY, HubInfo
 from service.api.lean import LeanRoute
 from service.api.noted import note_timing
 from service.api.patience import do
@@ -44,7 +44,7 @@ async def hub_health(name: str, request: Request, version: Version = None) -> Re
     return Response()
 
 
-@router.get("/hf/{name}/info", response_model=HubInfo, responses=INFO)
+@router.get("/hf/{name}/info", response_model=HubInfo)
 async def hub_info(name: str, request: Request, version: Version = None) -> Response:
     """Tell which model answers, as `InferenceClient.get_endpoint_info` asks."""
     manifest = state_of(request).catalog.get(name, version).manifest

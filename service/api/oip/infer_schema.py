@@ -53,20 +53,6 @@ class InferResponseOut(BaseModel):
     id: str | None = None
 
 
-_X = [255 * (0 < row < 8 and column in (row, 8 - row)) for row in range(9) for column in range(9)]
-_ASKED = {
-    "id": "mine",
-    "inputs": [{"name": "images", "datatype": "UINT8", "shape": [1, 9, 9, 1], "data": _X}],
-    "outputs": [{"name": "probabilities", "parameters": {"classification": 1}}],
-}
-_TOLD = {
-    "model_name": "xo",
-    "model_version": "1",
-    "outputs": [
-        {"name": "probabilities", "datatype": "BYTES", "shape": [1, 1], "data": ["0.99999404:1:X"]}
-    ],
-    "id": "mine",
-}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _LENGTH = {
     "description": "Bytes of the JSON, which the tensors follow.",
@@ -100,7 +86,7 @@ DESCRIBED: dict[str, Any] = {
             "description": "Tensors, as JSON or as bytes behind it.",
             "headers": {HEADER_LENGTH: _LENGTH},
             "content": {
-                "application/json": {"example": _TOLD},
+                "application/json": {},
                 "application/octet-stream": _BINARY,
             },
         },
@@ -114,7 +100,7 @@ DESCRIBED: dict[str, Any] = {
             "description": "Tensors of the graph's own datatype, or files as `BYTES`.",
             "required": True,
             "content": {
-                "application/json": {"schema": _REQUEST, "example": _ASKED},
+                "application/json": {"schema": _REQUEST},
                 "application/octet-stream": _BINARY,
             },
         },
