@@ -54,7 +54,7 @@ PARAMETERS = {
 BODY = (
     "The picture or sound itself, under any content type, or multipart with `file`. "
     "What it is, is seen from its bytes. JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF; "
-    "WAV, FLAC, Ogg, MP3."
+    "WAV, AIFF, FLAC, Ogg, MP3."
 )
 
 # Of answers that are no JSON, by media type.
