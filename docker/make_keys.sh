@@ -17,6 +17,7 @@ cd "$folder"
 for name in metrics_key admin_keys grafana_password; do
   [ -e "$name" ] || random >"$name"
 done
-[ -e api_keys ] || { random; echo "# Prometheus:"; cat metrics_key; } >api_keys
+[ -e api_keys ] || random >api_keys
+grep -qFf metrics_key api_keys || { echo "# Prometheus:"; cat metrics_key; } >>api_keys
 chmod 644 api_keys admin_keys metrics_key grafana_password
 echo "$PWD: api_keys admin_keys metrics_key grafana_password"

@@ -27,6 +27,18 @@ def test_folder_is_closed_and_its_files_can_be_read_from_inside(tmp_path: Path) 
     assert {file.stat().st_mode & 0o777 for file in (tmp_path / "secrets").iterdir()} == {0o644}
 
 
+def test_new_key_of_prometheus_opens_the_service_beside_the_old_ones(tmp_path: Path) -> None:
+    """To change it, delete it and run the script again; clients keep theirs."""
+    before = make_keys(tmp_path)
+    (tmp_path / "metrics_key").unlink()
+    after = make_keys(tmp_path)
+    assert after["metrics_key"] != before["metrics_key"]
+    assert after["api_keys"].startswith(before["api_keys"])
+    keys = read_keys(tmp_path / "api_keys", None, "")
+    sent = [(b"authorization", f"Bearer {after['metrics_key'].strip()}".encode())]
+    assert KeyRing(keys, keys).opens(sent)
+
+
 def test_keys_that_are_there_stay(tmp_path: Path) -> None:
     """Run again, it changes nothing."""
     assert make_keys(tmp_path) == make_keys(tmp_path)
