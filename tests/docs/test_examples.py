@@ -28,7 +28,7 @@ DEFAULT_ADDRESS = "http://127.0.0.1:8000"
 ELSEWHERE = {
     r"python3 -m venv |(\.venv/bin/)?pip install ": ".ci/run, in fresh environments",
     r"(\.venv/bin/)?convscope serve\b": ".ci/run; here it is the server that answers",
-    r"(CONVSCOPE_\w+=\S+ )?docker[ /]": "docker/smoke.sh, where there is Docker",
+    r"(CONVSCOPE_\w+=\S+ )?docker[ /]": "tests/docker; docker/smoke.sh where it can",
 }
 # Blocks that show something and ask for nothing, by how they begin, and why they are no more.
 SHOWN = {
