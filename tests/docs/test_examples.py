@@ -23,7 +23,8 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 from interface_values import shape
 
-DEFAULT_ADDRESS = "http://127.0.0.1:8000"
+# Some clients want it without the scheme.
+DEFAULT_ADDRESS = "127.0.0.1:8000"
 # Commands that are tried elsewhere, and where. Nothing else goes unrun.
 ELSEWHERE = {
     r"python3 -m venv |(\.venv/bin/)?pip install ": ".ci/run, in fresh environments",
@@ -105,7 +106,7 @@ class Reader:
         for each in ours:
             lines += [""] * (each.line - 1 - len(lines)) + each.text.splitlines()
         file = self._clone / f"{block.page.stem}.py"
-        file.write_text("\n".join(lines).replace(DEFAULT_ADDRESS, self._address))
+        file.write_text("\n".join(lines).replace(DEFAULT_ADDRESS, self._host()))
         told = self._start([sys.executable, str(file)], block.place)
         assert PRINTED.get(block.page.stem, "") in told, block.place
 
@@ -153,7 +154,10 @@ class Reader:
             assert report["ok"] == report["sent"] > 0, where
 
     def _here(self, command: str) -> str:
-        return command.replace(DEFAULT_ADDRESS, self._address)
+        return command.replace(DEFAULT_ADDRESS, self._host())
+
+    def _host(self) -> str:
+        return self._address.removeprefix("http://")
 
     def _start(self, words: list[str], where: str) -> str:
         ended = subprocess.run(
