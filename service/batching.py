@@ -33,7 +33,8 @@ class BatchRules:
     """How items are gathered.
 
     max_batch_size: items run together at most.
-    max_queue: items that may wait; one request with more of them is let in when none waits.
+    max_queue: items that may wait; of a request with more of them, half as many at a time, so
+        that others are let in meanwhile.
     max_queue_delay_ms: how long an item may be held back for company.
     max_runs: batches run at once at most.
     """
@@ -74,7 +75,10 @@ class _Job:
 
 
 class Ticket(Generic[Out]):
-    """The items of one request. Belongs to the event loop on which it was made."""
+    """The items of one request. Belongs to the event loop on which it was made.
+
+    rest: those that have no place in the queue yet.
+    """
 
     def __init__(
         self,
@@ -86,6 +90,7 @@ class Ticket(Generic[Out]):
         self.submitted = perf_counter()
         self.deadline = math.inf if timeout_s is None else self.submitted + timeout_s
         self.jobs = [_Job(raw, self, weight) for raw, weight in zip(raws, weights, strict=False)]
+        self.rest: deque[_Job] = deque()
         self.left = len(self.jobs)
         self.held_back = False  # for company
         self.loop = asyncio.get_running_loop()
@@ -209,10 +214,14 @@ class Batcher(Generic[Raw, Out]):
         ticket: Ticket[Out] = Ticket(self, raws, timeout_s, weights or repeat(1))
         # before any runner can see it
         ticket.held_back = self._rules.max_queue_delay_ms > 0
+        places = len(raws)
+        if places > self._rules.max_queue:
+            places = max(1, self._rules.max_queue // 2)
         with self._runners.lock:
-            self.check_room(len(raws))
-            for job in ticket.jobs:
+            self.check_room(places)
+            for job in ticket.jobs[:places]:
                 self._put(job, self._raw)
+            ticket.rest.extend(ticket.jobs[places:])
             self._runners.announce(self)
         if ticket.held_back:
             ticket.loop.call_later(self._rules.max_queue_delay_ms / 1000, self._let_go, ticket)
@@ -224,6 +233,7 @@ class Batcher(Generic[Raw, Out]):
         """Drop what is left of a request that nobody waits for any more."""
         if ticket.left:
             with self._runners.lock:
+                ticket.rest.clear()
                 for job in ticket.jobs:
                     if job.place is not None:
                         job.place.remove(job)
@@ -283,6 +293,8 @@ class Batcher(Generic[Raw, Out]):
                 with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                     job.ticket.loop.call_soon_threadsafe(job.ticket.expire)
                 continue
+            if job.ticket.rest:
+                self._put(job.ticket.rest.popleft(), self._raw)
             self._in_hand += 1
             self._in_hand_weight += job.weight
             return lambda alone: self._prepare_one(job)

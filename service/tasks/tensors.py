@@ -36,10 +36,14 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture or a sound as a file. gone: set when nobody waits for the answer any more."""
+    """A picture or a sound as a file.
+
+    gone: set when nobody waits for the answer any more. files: those of the same request.
+    """
 
     data: bytes = field(repr=False)
     gone: Event = Event()  # noqa: RUF009, one that is never set
+    files: int = 1
 
 
 class Block(NamedTuple):
@@ -74,15 +78,7 @@ class Tensors:
                 f"The input {spec.name!r} takes the shape {list(spec.shape)}, where -1 is any "
                 f"number from 1 on, not {list(shape)}."
             )
-        needed = sum(
-            prod(_filled(output, shape)) * itemsize
-            for output, itemsize in zip(self.outputs, self._itemsizes, strict=True)
-        )
-        if needed > _MOST_ANSWER_BYTES:
-            raise TooLarge(
-                f"The outputs for the shape {list(shape)} would take {needed:,} bytes; at most "
-                f"{_MOST_ANSWER_BYTES:,} are made at once."
-            )
+        self._check_answer(shape)
 
     def blocks(self, array: Array) -> Iterator[Rows]:
         """Yield the rows (N, ...) in pieces that can be run together."""
@@ -106,9 +102,12 @@ class Tensors:
     def prepare(self, item: Rows | Encoded) -> tuple[Hashable, Any]:
         """Return what the item may share a batch with, and what is run.
 
-        Raises: InvalidParameter if a row holds what is no finite number; what decoding raises.
+        Raises: InvalidParameter if a row holds what is no finite number; what decoding raises;
+            TooLarge if the outputs for as many inputs as there are files would be.
         """
         array = item.array if isinstance(item, Rows) else self._decoded(item)
+        if isinstance(item, Encoded):
+            self._check_answer((item.files, *array.shape[1:]))
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InvalidParameter(f"The input {self.inputs[0].name!r} holds NaN or infinity.")
         return (Block, array.shape[1:]), Block(array)
@@ -151,6 +150,18 @@ class Tensors:
     def sound_s(self, answer: Any) -> float | None:
         """Return the length of the sound that the item was, if it was one."""
         return None
+
+    def _check_answer(self, shape: Shape) -> None:
+        """Raises: TooLarge if the outputs for inputs of that shape would be."""
+        needed = sum(
+            prod(_filled(output, shape)) * itemsize
+            for output, itemsize in zip(self.outputs, self._itemsizes, strict=True)
+        )
+        if needed > _MOST_ANSWER_BYTES:
+            raise TooLarge(
+                f"The outputs for the shape {list(shape)} would take {needed:,} bytes; at most "
+                f"{_MOST_ANSWER_BYTES:,} are made at once."
+            )
 
     def _decoded(self, file: Encoded) -> Array:
         raise NotImplementedError

@@ -242,8 +242,53 @@ def test_request_larger_than_the_queue_is_let_in_when_nothing_waits() -> None:
     """A bulk request is not refused for ever."""
 
     async def test() -> None:
-        async with serving(Net().run, rules=BatchRules(max_queue=2)) as batcher:
-            assert await ask(batcher, *range(5)) == [0, 2, 4, 6, 8]
+        for most in (1, 2, 3):
+            async with serving(Net().run, rules=BatchRules(max_queue=most)) as batcher:
+                assert await ask(batcher, *range(5)) == [0, 2, 4, 6, 8]
+
+    run(test)
+
+
+def test_request_larger_than_the_queue_leaves_room_for_others() -> None:
+    """Half of the places are left to them, and what it has beyond the rest comes after them."""
+
+    async def test() -> None:
+        net = Net(held=True)
+        rules = BatchRules(max_batch_size=1, max_queue=4)
+        async with serving(net.run, rules=rules) as batcher:
+            first = asyncio.create_task(ask(batcher, 0))
+            await entered(net)
+            large = asyncio.create_task(ask(batcher, *range(1, 10)))
+            await asyncio.sleep(0)
+            assert batcher.waiting == 2
+            other = asyncio.create_task(ask(batcher, 20, 30))
+            await asyncio.sleep(0)
+            assert batcher.waiting == 4
+            net.go_on.set()
+            await first
+            assert await other == [40, 60]
+            assert await large == list(range(2, 20, 2))
+        assert net.batches.index([30]) < net.batches.index([3])
+
+    run(test)
+
+
+def test_large_request_that_is_given_up_does_not_come_into_the_queue_any_more() -> None:
+    """Neither what has a place nor what would get one."""
+
+    async def test() -> None:
+        net = Net(held=True)
+        async with serving(net.run, rules=BatchRules(max_queue=2)) as batcher:
+            first = asyncio.create_task(ask(batcher, 0))
+            await entered(net)
+            ticket = batcher.enqueue(range(1, 9), timeout_s=0.01)
+            with pytest.raises(DeadlineExceeded):
+                await ticket.outcomes()
+            assert batcher.waiting == len(ticket.rest) == 0
+            net.go_on.set()
+            await first
+            assert await ask(batcher, 9) == [18]
+        assert net.batches == [[0], [9]]
 
     run(test)
 

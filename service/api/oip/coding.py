@@ -13,8 +13,10 @@ from service.contract.errors import InputError, TooLarge, UnsupportedMedia
 
 # As zlib wants to be told them.
 _WINDOW_BITS = {"gzip": 31, "deflate": 15}
-# What is made of a body while others wait, and what a runner makes of it at a time.
-_FIRST_BYTES = 64 * 1024
+# A body so short is inflated while others wait, as far as this goes; else a runner inflates it,
+# step by step. What is read is held to the same as what comes of it: a body can be long and made so
+# that hardly anything does.
+_SHORT_BYTES = 64 * 1024
 _STEP_BYTES = 4 * 1024**2
 _FASTEST = 1
 
@@ -34,9 +36,12 @@ async def read_decoded(request: Request, state: State) -> bytes:
         raise UnsupportedMedia(f"Bodies may be compressed as gzip or deflate, not {coding[:40]!r}.")
     inflater, total_bytes = _Inflater(body, coding), 0
     pieces: list[bytes] = []
+    short = len(body) <= _SHORT_BYTES
     while not inflater.over:
-        step = partial(inflater.step, _STEP_BYTES)
-        piece = await do(step, request, state) if pieces else inflater.step(_FIRST_BYTES)
+        if short and not pieces:
+            piece = inflater.step(_SHORT_BYTES)
+        else:
+            piece = await do(partial(inflater.step, _STEP_BYTES), request, state)
         total_bytes += len(piece)
         if total_bytes > state.body_limits.max_body_bytes:
             raise TooLarge(
@@ -54,22 +59,25 @@ class _Inflater:
     def __init__(self, body: bytes, coding: str) -> None:
         self._coding = coding
         self._stream = zlib.decompressobj(_WINDOW_BITS[coding])
-        self._left = body
+        self._body = body
+        self._read_bytes = 0
 
     @property
     def over(self) -> bool:
         return self._stream.eof
 
     def step(self, most_bytes: int) -> bytes:
-        """Return so many bytes more, fewer only at the end. Raises: InputError."""
+        """Return so many bytes more at most, of as many that are read. Raises: InputError."""
+        sent = memoryview(self._body)[self._read_bytes :][:most_bytes]
         try:
-            piece = self._stream.decompress(self._left, most_bytes)
+            piece = self._stream.decompress(sent, most_bytes)
         except zlib.error:
             raise InputError(f"The body is no {self._coding}, or is broken.") from None
-        self._left = self._stream.unconsumed_tail
-        if self._stream.unused_data:
+        self._read_bytes += len(sent) - len(self._stream.unconsumed_tail)
+        ended = self._read_bytes == len(self._body)
+        if self.over and (self._stream.unused_data or not ended):
             raise InputError(f"The body goes on where its {self._coding} ends.")
-        if not self.over and not piece and not self._left:
+        if not self.over and not piece and ended:
             raise InputError(f"The body ends before its {self._coding} does.")
         return piece
 

@@ -10,7 +10,7 @@ from service.contract.errors import InvalidParameter, TooLarge
 from service.tasks.catalog import ServedModel
 from service.tasks.tensors import Encoded, Rows
 
-_MOST_FILES_SHAPE = "[N] or [N, 1]"
+_FILES_SHAPE = "[N] or [N, 1]"
 
 
 class Question(NamedTuple):
@@ -41,13 +41,14 @@ def read_question(model: ServedModel, body: bytes, json_bytes: int, max_files: i
     spec = model.tensors.inputs[0]
     if sent.datatype == BYTES:
         gone = Event()
-        items = [Encoded(data, gone) for data in _files(sent, max_files)]
+        files = _files(sent, max_files)
+        items = [Encoded(data, gone, len(files)) for data in files]
         return Question(asked.id, asked.timeout_s, items, [1] * len(items), wanted, gone)
     if sent.datatype != spec.datatype:
-        files = "sounds" if model.listens else "pictures"
+        what = "sounds" if model.listens else "pictures"
         raise InvalidParameter(
             f"The input {spec.name!r} takes {spec.datatype} {list(spec.shape)}, or BYTES "
-            f"{_MOST_FILES_SHAPE} with {files} as files, not {sent.datatype}."
+            f"{_FILES_SHAPE} with {what} as files, not {sent.datatype}."
         )
     model.tensors.check_shape(sent.shape)
     blocks = list(model.tensors.blocks(sent.array()))
@@ -72,7 +73,7 @@ def _only_input(model: ServedModel, asked: InferRequest) -> SentTensor:
 def _files(sent: SentTensor, max_files: int) -> list[bytes]:
     if not (len(sent.shape) == 1 or (len(sent.shape) == 2 and sent.shape[1] == 1)):
         raise InvalidParameter(
-            f"The input {sent.name!r} of BYTES takes the shape {_MOST_FILES_SHAPE}, "
+            f"The input {sent.name!r} of BYTES takes the shape {_FILES_SHAPE}, "
             f"not {list(sent.shape)}."
         )
     if sent.count < 1:

@@ -128,11 +128,11 @@ def _input(name: str, described: Json, binary: memoryview, place: int) -> tuple[
         if datatype == FP16:
             raise InputError(f"{who} of FP16 cannot come in JSON: send it as binary data.")
         return SentTensor(name, datatype, shape, data, base64), place
-    if not _is_count(size) or place + size > len(binary):
+    if not _is_count(size):
+        raise InputError(f"{who} must have a number of bytes as binary_data_size.")
+    if place + size > len(binary):
         left = len(binary) - place
-        raise InputError(
-            f"{who} has {size!r:.40} as binary_data_size; {left:,} bytes are left for it."
-        )
+        raise InputError(f"{who} has {size} as binary_data_size; {left:,} bytes are left for it.")
     return SentTensor(name, datatype, shape, binary[place : place + size]), place + size
 
 

@@ -52,14 +52,38 @@ def test_compressed_request_is_the_same_request(client: Client, coding: str) -> 
         assert outputs_of(answer)["probabilities"].tolist() == plain["probabilities"].tolist()
 
 
-def test_large_request_is_inflated_in_steps(client: Client) -> None:
+def chores_done(client: Client) -> int:
+    """Return how much has been done by runners beside the models."""
+    batches: dict[int, int] = client.app.state.convscope.chores.batches
+    return sum(batches.values())
+
+
+def test_large_request_is_inflated_in_steps(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More than what is inflated at once, and still whole."""
+    monkeypatch.setattr("service.api.oip.coding._STEP_BYTES", 100_000)
     pictures = np.random.default_rng(1).integers(0, 9, (5_000, 8, 8, 3), np.uint8)
     content, headers = sent_as_bytes("images", pictures).values()
     assert len(content) > 900_000
     plain = outputs_of(infer(client, "colors", content=content, headers=headers))
+    before = chores_done(client)
     squeezed = outputs_of(post(client, gzip.compress(content), "gzip", **headers))
     assert squeezed["probabilities"].tolist() == plain["probabilities"].tolist()
+    assert chores_done(client) - before >= len(content) // 100_000
+
+
+def test_long_request_that_holds_little_is_read_by_runners(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of blocks that hold nothing nothing comes, and yet reading them takes its time."""
+    monkeypatch.setattr("service.api.oip.coding._STEP_BYTES", 100_000)
+    hollow = b"\0\0\0\xff\xff" * 180_000  # RFC 1951, 3.2.4: a block of 0 bytes, not the last one
+    squeezed = zlib.compress(b'{"inputs": []}')
+    before = chores_done(client)
+    answer = post(client, squeezed[:2] + hollow + squeezed[2:], "deflate")
+    assert 'must have "inputs"' in refusal(answer)
+    assert chores_done(client) - before == 10
 
 
 @pytest.mark.parametrize("coding", CODINGS)
@@ -129,6 +153,7 @@ GOOD = gzip.compress(b'{"inputs": []}')
         (GOOD[:-5] + b"\0" * 5, "gzip", 400, "is broken"),
         (GOOD + b"x", "gzip", 400, "goes on where its gzip ends"),
         (GOOD + GOOD, "gzip", 400, "goes on where its gzip ends"),
+        (GOOD + bytes(100_000), "gzip", 400, "goes on where its gzip ends"),
         (GOOD, "br", 415, "gzip or deflate, not 'br'"),
         (GOOD, "gzip, gzip", 415, "gzip or deflate"),
         (GOOD, "x" * 5000, 415, "gzip or deflate"),

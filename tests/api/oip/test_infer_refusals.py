@@ -78,6 +78,10 @@ def values(*values: Any) -> dict[str, Any]:
     return body(shape=[1, 8, 8, 3], data=[*values, *[0] * (192 - len(values))])
 
 
+# The beginning of an input, and lists in lists as many as are read.
+_UNSIZED = '"name": "images", "datatype": "UINT8", "shape": [2, 8, 8, 3]'
+_DEEP = "[" * 1020 + "]" * 1020
+
 # name: (what is sent to the model of colors, status, what the sentence says)
 MALFORMED: dict[str, tuple[dict[str, Any], int, str]] = {
     # the JSON
@@ -174,7 +178,12 @@ MALFORMED: dict[str, tuple[dict[str, Any], int, str]] = {
     "negative size": (
         packed({**GOOD, "data": None, "parameters": {"binary_data_size": -384}}, RAW),
         400,
-        "has -384 as binary_data_size",
+        "a number of bytes as binary_data_size",
+    ),
+    "size as deep as JSON goes": (
+        raw(f'{{"inputs": [{{{_UNSIZED}, "parameters": {{"binary_data_size": {_DEEP}}}}}]}}'),
+        400,
+        "a number of bytes as binary_data_size",
     ),
     # files
     "files in a square": (

@@ -30,6 +30,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     root = tmp_path_factory.mktemp("models")
     write_model(root)
     write_segmenter(root)
+    write_segmenter(root, "loose", resize="none")
     write_listener(root)
     write_measurer(root)
     with Client(Settings(models_dir=root, device="cpu", threads=2)) as client:
@@ -64,6 +65,12 @@ OTHERS: dict[str, tuple[str, Callable[[], dict[str, Any]], int, str]] = {
         lambda: with_bytes({"inputs": [behind("images", "UINT8", [30, 1024, 1024, 3], 0)]}),
         413,
         "would take 408,944,640 bytes",
+    ),
+    "more outputs of files than fit": (
+        "loose/infer",
+        lambda: sent_as_files("images", *[flat("red", size=(1024, 1024))] * 20),
+        413,
+        r"the shape \[20, 1024, 1024, 3\] would take 272,629,760 bytes",
     ),
     "as many values as nobody reads": (
         "paint/infer",
