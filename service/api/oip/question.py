@@ -32,9 +32,12 @@ class Question(NamedTuple):
 def read_question(model: ServedModel, body: bytes, json_bytes: int, max_files: int) -> Question:
     """Return what the body asks of the model; blocks for as long as it takes to read the JSON.
 
+    A body without any JSON is a file for the model's input, and its outputs come as bytes.
     Raises: as `read_request`; InvalidParameter if the model has no such inputs or outputs, or
         takes other values; TooLarge.
     """
+    if body and not json_bytes:
+        return _raw(model, body)
     asked = read_request(body, json_bytes)
     wanted = _wanted(model, asked)
     sent = _only_input(model, asked)
@@ -54,6 +57,12 @@ def read_question(model: ServedModel, body: bytes, json_bytes: int, max_files: i
     blocks = list(model.tensors.blocks(sent.array()))
     weights = [len(rows.array) for rows in blocks]
     return Question(asked.id, asked.timeout_s, blocks, weights, wanted)
+
+
+def _raw(model: ServedModel, file: bytes) -> Question:
+    gone = Event()
+    wanted = [WantedOutput(spec.name, binary=True) for spec in model.tensors.outputs]
+    return Question(None, None, [Encoded(file, gone, 1)], [1], wanted, gone)
 
 
 def _only_input(model: ServedModel, asked: InferRequest) -> SentTensor:

@@ -308,3 +308,25 @@ def test_inference_is_counted_like_all_that_is_asked(client: Client) -> None:
     heard = value(client, "convscope_sound_seconds_total", model="meter")
     infer(client, "meter", **sent_as_files("sounds", stored(tone(1.5))))
     assert value(client, "convscope_sound_seconds_total", model="meter") - heard == 1.5
+
+
+@pytest.mark.parametrize("model", ["colors", "loudness", "paint"])
+def test_file_without_json_is_answered_as_bytes(client: Client, model: str) -> None:
+    """The body is the file; what comes of it is that of the same file in a tensor of BYTES."""
+    file = stored(tone(1)) if model == "loudness" else flat("green", size=(64, 64))
+    name = client.get(f"/v2/models/{model}").json()["inputs"][0]["name"]
+    raw = infer(client, model, content=file, headers={LENGTH: "0"})
+    told = json.loads(raw.content[: int(raw.headers[LENGTH])])
+    assert all("data" not in output for output in told["outputs"])
+    wanted = outputs_of(infer(client, model, **sent_as_files(name, file)))
+    found = outputs_of(raw)
+    assert found.keys() == wanted.keys()
+    for output, values in wanted.items():
+        assert (found[output] == values).all()
+
+
+def test_body_without_json_or_file_is_refused(client: Client) -> None:
+    """Neither nothing nor the bytes of a tensor are a file."""
+    assert infer(client, "colors", headers={LENGTH: "0"}).status_code == 400
+    tensor_alone = infer(client, "colors", content=PICTURES.tobytes(), headers={LENGTH: "0"})
+    assert tensor_alone.status_code == 415
