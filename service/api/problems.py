@@ -3,7 +3,6 @@
 Below the paths of other protocols an error has the shape that their clients read.
 """
 
-import functools
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -44,6 +43,7 @@ from service.contract.errors import (
     Unauthorized,
     UnsupportedMedia,
     WrongTask,
+    slug_of,
 )
 
 STATUS: dict[type[ConvscopeError], int] = {
@@ -83,15 +83,10 @@ def problem_of(error: Exception, request_id: str) -> Problem:
         _logger.error("request %s failed", request_id, exc_info=error)
         detail = f"Something went wrong here; the server's log has it under {request_id}."
         return _problem("internal-error", 500, detail, request_id, "Internal error")
-    problem = _problem(_slug(type(error).__name__), known[0], str(error), request_id)
+    problem = _problem(slug_of(type(error)), known[0], str(error), request_id)
     if isinstance(error, NotServed):
         problem.nearest = list(error.nearest)
     return problem
-
-
-@functools.cache
-def _slug(name: str) -> str:
-    return re.sub(r"(?<!^)([A-Z])", r"-\1", name).lower()
 
 
 def not_ready(detail: str, request_id: str) -> Problem:

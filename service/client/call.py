@@ -63,17 +63,23 @@ def as_each(kind: type[Kind]) -> Callable[[Answer], list[Kind | Refused]]:
 
 def each(told: Any, one: Callable[[Any], Kind]) -> list[Kind | Refused]:
     """Read every result of an answer to several files, which to a single one is its result."""
-    results = told.get("results", [told])
-    return [
-        refusal_of(problem_of(result)) if _is_problem(result) else one(result) for result in results
-    ]
+    try:
+        results = told.get("results", [told])
+        return [
+            refusal_of(problem_of(result)) if _is_problem(result) else one(result)
+            for result in results
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnexpectedAnswer(f"The answer is none to several files: {error!r}.") from error
 
 
 def as_array(answer: Answer) -> NDArray[Any]:
     """Return the array of an .npy file; raises UnexpectedAnswer if it is none."""
     try:
-        array: NDArray[Any] = np.load(io.BytesIO(answer.content), allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        array: NDArray[Any] = np.lib.format.read_array(
+            io.BytesIO(answer.content), allow_pickle=False
+        )
+    except Exception as error:  # its head is read as Python, which fails in many ways
         raise UnexpectedAnswer(f"The answer is no .npy file: {error}") from error
     return array
 
@@ -117,7 +123,7 @@ def _is_problem(told: Mapping[str, Any]) -> bool:
 def _json(answer: Answer) -> Any:
     try:
         return json.loads(answer.content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnexpectedAnswer(f"The answer is no JSON: {error}") from error
 
 

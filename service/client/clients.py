@@ -1,6 +1,7 @@
 """The two clients: they take the steps of a conversation, in their own ways."""
 
 import asyncio
+import re
 import time
 from contextlib import aclosing, closing
 from types import TracebackType
@@ -16,6 +17,9 @@ Told = TypeVar("Told")
 
 # The server closes connections that were idle for 5 s; one that is just being closed is no use.
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=4)
+
+# What a header can carry, and the server takes as a key.
+_KEY = re.compile("[!-~]+")
 
 
 class _Client(Questions):
@@ -35,18 +39,27 @@ class _Client(Questions):
         timeout_s: float = 30.0,
         retries: int = 3,
     ) -> None:
-        parsed = httpx.URL(url)
-        if parsed.scheme not in ("http", "https") or not parsed.host:
+        if not _is_address(url):
             raise ValueError(f"{url!r} is no address of a server, such as http://127.0.0.1:8000")
         if timeout_s <= 0 or retries < 0:
             raise ValueError("timeout_s must be above 0, and retries not below")
         headers = {"user-agent": "convscope-client"}
         if api_key is not None:
+            if not _KEY.fullmatch(api_key):  # told without it: messages are logged
+                raise ValueError("api_key must be letters, digits and signs, without line ends")
             headers["authorization"] = f"Bearer {api_key}"
         self._setup = Setup(url.rstrip("/"), headers, timeout_s, retries)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._setup.url!r})"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parsed.scheme in ("http", "https") and bool(parsed.host)
 
 
 class Client(_Client):

@@ -20,6 +20,7 @@ from service.client.errors import (
     NotReached,
     Refused,
     TimedOut,
+    UnexpectedAnswer,
     problem_in,
     refusal_of,
 )
@@ -130,7 +131,7 @@ def _pause_s(call: Call[Any], outcome: Answer | Failure, tries: int) -> float | 
 def _retry_after_s(answer: Answer) -> float | None:
     """Return the seconds of Retry-After (RFC 9110, 10.2.3), which may be a date as well."""
     told = answer.headers.get("retry-after", "").strip()
-    if told.isdigit():
+    if told.isdecimal():
         return float(told)
     try:
         date = email.utils.parsedate_to_datetime(told)
@@ -146,6 +147,9 @@ def _told(call: Call[Told], outcome: Answer | Failure) -> Told:
         raise _no_answer(call, outcome) from outcome.error
     if outcome.status in call.expected:
         return call.told(outcome)
+    if 300 <= outcome.status < 400:
+        where = outcome.headers.get("location", "elsewhere")
+        raise UnexpectedAnswer(f"The server sends us to {where}: give the client that address.")
     refusal = _refusal(outcome)
     kind = refusal.problem.type.rpartition(":")[2]
     if call.several and len(call.files) == 1 and kind in _OF_FILES:

@@ -133,7 +133,7 @@ def problem_of(told: Mapping[str, Any]) -> Problem:
     return Problem(
         told["type"],
         told["title"],
-        told["status"],
+        int(told["status"]),
         told["detail"],
         told.get("request_id"),
         tuple(told.get("nearest") or ()),
@@ -145,6 +145,6 @@ def problem_in(status: int, content: bytes, request_id: str | None) -> Problem:
     """Return the problem of an answer, whoever wrote it: a proxy knows no problems."""
     try:
         return problem_of(json.loads(content))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         detail = content[:200].decode("utf-8", "replace").strip() or "The answer was empty."
         return Problem("about:blank", "Not a problem of convscope", status, detail, request_id)

@@ -20,8 +20,11 @@ class _Picture(Protocol):
     def mode(self) -> str: ...
 
     def save(self, fp: Any, format: str) -> None: ...
+    def convert(self, mode: str) -> "_Picture": ...
 
 
+# What pictures from JPEG and TIFF files may have.
+_NOT_IN_PNG = ("CMYK", "YCbCr")
 # A path, the bytes of a file, an open file, a picture of Pillow's, or an array of pixels.
 File = str | os.PathLike[str] | bytes | bytearray | memoryview | _Readable | _Picture | NDArray[Any]
 
@@ -65,6 +68,8 @@ def _bytes(file: File) -> bytes:
         return content
     if hasattr(file, "save") and hasattr(file, "mode"):
         buffer = io.BytesIO()
+        if file.mode in _NOT_IN_PNG:  # as the server does with a file of that kind
+            file = file.convert("RGB")
         file.save(buffer, format="PNG")
         return buffer.getvalue()
     raise TypeError(

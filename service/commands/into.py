@@ -102,7 +102,7 @@ def sweep_into(
     if not paths and into.listing is None:
         raise click.UsageError("Missing argument 'PATHS...', or --from-file.")
     listing = Path(into.listing or "")
-    if into.listing != STANDARD_INPUT and into.listing is not None and not listing.exists():
+    if into.listing not in (None, STANDARD_INPUT) and (not listing.exists() or listing.is_dir()):
         raise click.UsageError(f"--from-file={into.listing}: there is no such file.")
     # Every thread of ours runs the model by itself, with its share of the processors.
     workers = runners_of(settings)

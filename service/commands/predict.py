@@ -27,7 +27,7 @@ Answer = Callable[[Path], Told]
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, readable=False))
 @click.option("--model", help="Which model; without it the default one, as for the server.")
 @click.option("--version", type=click.IntRange(1), help="Which version; without it the highest.")
 @click.option(

@@ -140,14 +140,14 @@ class Sweep:
         return progress
 
     def _write_table(self, journal: Journal, places: Places) -> None:
-        if places.kind != ".jsonl":
+        if places.is_table:
             write = write_csv if places.kind == ".csv" else write_parquet
             write(table_for(self.model, self.top_k), journal.records(), places.draft)
 
     def _end(self, journal: Journal) -> int:
         """Tell how it ended, also if that was long ago; return the exit code."""
         found = journal.finished or {}
-        told = f"{self.out}: {found['files']:,} files, {found['answered']:,} answered"
+        told = f"{self.out}: {_number_of('file', found['files'])}, {found['answered']:,} answered"
         failed = found["failed"]
         return self._say(f"{told}, {failed:,} failed.", _SOME_FAILED if failed else 0)
 
@@ -155,7 +155,7 @@ class Sweep:
         seconds = time.monotonic() - count.began
         before = f", {count.before:,} were answered before" if count.before else ""
         rate = count.new / max(seconds, 1e-9)
-        told = f"{count.new:,} files in {seconds:,.1f} s, {rate:,.1f} a second"
+        told = f"{_number_of('file', count.new)} in {seconds:,.1f} s, {rate:,.1f} a second"
         self._say(f"{told}{before}.{_passed(finder)}", 0)
 
     def _say(self, what: str, code: int) -> int:
@@ -199,12 +199,13 @@ def _stopped(why: str, count: _Count, code: int) -> int:
 
 def _passed(finder: Finder) -> str:
     """Return what was found and left, as the end of a sentence's line."""
-    told = [
-        f"{count:,} {what}{'' if count == 1 else 's'}"
-        for count, what in ((finder.skipped, "file"), (finder.passed_by, "folder"))
-        if count
-    ]
+    found = ((finder.skipped, "file"), (finder.passed_by, "folder"))
+    told = [_number_of(what, count) for count, what in found if count]
     return f" Passed over: {', '.join(told)}." if told else ""
+
+
+def _number_of(what: str, count: int) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _as_text(value: Any) -> Any:

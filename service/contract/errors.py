@@ -29,6 +29,7 @@ ConvscopeError
     └── DeviceUnavailable     the device asked for does not work
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -184,6 +185,15 @@ def nearest_names(asked: str, known: Iterable[str], most: int = 5) -> list[str]:
     inside = [name for name in names if asked and asked.lower() in name.lower()]
     similar = get_close_matches(asked, names, n=most, cutoff=0.5)
     return list(dict.fromkeys([*inside, *similar]))[:most]
+
+
+def slug_of(kind: type[Exception]) -> str:
+    """Return what an error is called outside of Python.
+
+    >>> slug_of(InvalidImage)
+    'invalid-image'
+    """
+    return re.sub(r"(?<!^)([A-Z])", r"-\1", kind.__name__).lower()
 
 
 def _alternatives(names: tuple[str, ...]) -> str:

@@ -3,6 +3,7 @@
 import glob
 import os
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,14 +133,20 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 def _listed(stream: BinaryIO, end: bytes) -> Iterator[str]:
     """Yield the paths in a list, each when it is there; empty lines are nothing."""
+    for number, entry in enumerate(_split(stream, end)):
+        if end == b"\n":  # of text, which on Windows has marks of its own
+            entry = entry.removesuffix(b"\r")
+            entry = entry.removeprefix(BOM_UTF8) if number == 0 else entry
+        if entry:
+            yield os.fsdecode(entry)
+
+
+def _split(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
     held, number = b"", 0
     while block := os.read(stream.fileno(), _BLOCK_BYTES):
         *whole, held = (held + block).split(end)
-        for line in whole:
-            number += 1
-            if line := line.removesuffix(b"\r"):
-                yield os.fsdecode(line)
+        yield from whole
+        number += len(whole)
         if len(held) > _BLOCK_BYTES:
             raise SetupError(f"Entry {number + 1} of the list is too long to be a path.")
-    if held:
-        yield os.fsdecode(held.removesuffix(b"\r"))
+    yield held

@@ -55,12 +55,17 @@ class Places:
         return self.out.suffix.lower()
 
     @property
+    def is_table(self) -> bool:
+        """Whether they are made of the records at the end; JSON lines are the records."""
+        return self.kind != ".jsonl"
+
+    @property
     def run(self) -> Path:
         return self.out.with_name(self.out.name + ".run")
 
     @property
     def records(self) -> Path:
-        return self.out if self.kind == ".jsonl" else self.out.with_name(self.out.name + ".part")
+        return self.out.with_name(self.out.name + ".part") if self.is_table else self.out
 
     @property
     def draft(self) -> Path:
@@ -89,8 +94,8 @@ class Journal:
         self.failed = 0
         self.finished: dict[str, Any] | None = None
         self._places = places
-        if places.out.exists() and not places.run.exists() and not restart:
-            raise _foreign(places.out)
+        if not places.run.exists() and not restart:
+            self._refuse_foreign()
         self._run = os.open(places.run, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             self._lock()
@@ -146,7 +151,7 @@ class Journal:
         Raises: OSError.
         """
         os.fsync(self._file)
-        if self._places.draft.exists():
+        if self._places.is_table:
             with self._places.draft.open("rb") as file:
                 os.fsync(file.fileno())
             self._places.draft.replace(self._places.out)
@@ -172,6 +177,11 @@ class Journal:
         if not os.fstat(self._run).st_nlink:  # it was, and took the file away
             raise busy
 
+    def _refuse_foreign(self) -> None:
+        for file in (self._places.out, self._places.records):
+            if file.exists():
+                raise _foreign(file)
+
     def _take_up(self, asked: Mapping[str, Any], restart: bool) -> None:
         with os.fdopen(os.dup(self._run), "rb") as file:
             lines = [line for line in file if line.endswith(b"\n")]
@@ -184,8 +194,8 @@ class Journal:
         if restart or (rest and not out.exists()):
             before = None
             self._places.records.unlink(missing_ok=True)
-        elif before is None and out.exists():
-            raise _foreign(out)
+        elif before is None:
+            self._refuse_foreign()
         if before is None:
             self._begin(asked)
             return
@@ -234,8 +244,8 @@ class Journal:
 
     def _clear(self) -> None:
         """Remove what is of no use any more when the results are there."""
-        self._places.draft.unlink(missing_ok=True)
-        if self._places.records != self._places.out:
+        if self._places.is_table:
+            self._places.draft.unlink(missing_ok=True)
             self._places.records.unlink(missing_ok=True)
 
     def _sync_folder(self) -> None:

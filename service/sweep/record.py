@@ -2,12 +2,11 @@
 
 import base64
 import os
-import re
 from typing import Any
 
 import orjson
 
-from service.contract.errors import ConvscopeError
+from service.contract.errors import ConvscopeError, slug_of
 
 _NAMES = {FileNotFoundError: "not-found", PermissionError: "permission-denied"}
 
@@ -46,7 +45,7 @@ def told_of(error: Exception) -> dict[str, str]:
         kind = _NAMES.get(type(error), "unreadable")
         detail = error.strerror or str(error)
     elif isinstance(error, ConvscopeError):
-        kind = re.sub(r"(?<!^)([A-Z])", r"-\1", type(error).__name__).lower()
+        kind = slug_of(type(error))
         detail = str(error)
     else:
         kind, detail = "internal-error", f"{type(error).__name__}: {error}"

@@ -139,6 +139,8 @@ def test_base64_comes_in_many_dresses(client: Client) -> None:
         (b'{"inputs": "http://example.org/cat.jpg"}', 422, "address"),
         (b'{"inputs": "", "image": ""}', 422, "'image'"),
         (b'{"inputs": "", "parameters": []}', 422, "'parameters'"),
+        (b'{"inputs": "", "options": [' + b"0," * 1001 + b"0]}", 422, "more than 1,000 commas"),
+        (b'{"parameters": {' + b'"":0,' * 1001 + b'"":0}}', 422, "more than 1,000 commas"),
         (b"text", 415, "format"),
         (BLUE[:200], 422, "broken"),
         (in_json(BLUE[:200]), 422, "broken"),

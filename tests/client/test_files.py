@@ -39,6 +39,15 @@ def test_pictures_of_pillow_lose_nothing(mode: str) -> None:
     np.testing.assert_array_equal(np.asarray(reopened), np.asarray(picture))
 
 
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr"])
+def test_pictures_for_which_png_has_no_form_become_rgb(mode: str) -> None:
+    """As files of that kind do at the server: a JPEG for printing is opened as CMYK."""
+    picture = Image.fromarray(PIXELS).convert(mode)
+    (part,) = read_files([picture])
+    reopened = Image.open(io.BytesIO(part.content))
+    np.testing.assert_array_equal(np.asarray(reopened), np.asarray(picture.convert("RGB")))
+
+
 @pytest.mark.parametrize(
     ("file", "kind", "sentence"),
     [

@@ -90,10 +90,12 @@ def test_pause_is_as_long_as_the_server_asks(ask: Ask) -> None:
         (http(b"{}", "400 Bad Request", "retry-after: 0"), InvalidRequest),
         (http(b"<html>", "502 Bad Gateway", "retry-after: 0"), ServerFault),
         (http(FULL.replace(b"503", b"504"), "504 Gateway Timeout"), TooLate),
-        (http(b"", "302 Found", "location: /elsewhere"), InvalidRequest),
+        (http(b"", "302 Found", "location: /elsewhere"), UnexpectedAnswer),
     ],
 )
-def test_what_would_be_the_same_is_asked_once(ask: Ask, reply: bytes, kind: type[Refused]) -> None:
+def test_what_would_be_the_same_is_asked_once(
+    ask: Ask, reply: bytes, kind: type[ClientError]
+) -> None:
     """Neither what is wrong with a request nor what no end is told of is sent again."""
     with serving(always(reply)) as server, pytest.raises(kind):
         classify(ask, server)
@@ -188,6 +190,8 @@ def test_answer_that_trickles_is_not_waited_for(ask: Ask) -> None:
         (http(b'{"model":{"name":"net"}}'), "no Classification: it has no 'version'"),
         (http(b'{"model":1}'), "no Classification"),
         (http(b"[]"), "no Classification"),
+        (http(b"[" * 100_000), "no JSON"),
+        (http(b"", "308 Permanent Redirect", "location: https://b/"), "sends us to https://b/:"),
     ],
 )
 def test_answer_of_somebody_else_is_told(ask: Ask, reply: bytes, sentence: str) -> None:
@@ -196,7 +200,42 @@ def test_answer_of_somebody_else_is_told(ask: Ask, reply: bytes, sentence: str) 
         classify(ask, server)
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"\x93NUMPY\x01\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [b"[]", b'{"results":3}', b'{"results":[3]}', b'{"results":[{"status":4,"detail":""}]}'],
+)
+@pytest.mark.parametrize("question", ["classify_all", "embed_all"])
+def test_answers_of_somebody_else_are_told(ask: Ask, question: str, content: bytes) -> None:
+    """The same of those to several files."""
+    with serving(always(http(content))) as server, pytest.raises(UnexpectedAnswer):
+        ask(server.url, question, [b"x", b"y"], "net")
+
+
+def test_problem_of_somebody_else_is_told(ask: Ask) -> None:
+    """What only looks like one of ours is shown as it came."""
+    strange = b'{"type":"","title":"","status":"bad","detail":""}'
+    reply = http(strange, "400 Bad Request")
+    with serving(always(reply)) as server, pytest.raises(InvalidRequest, match='"status":"bad"'):
+        classify(ask, server)
+
+
+def test_retry_after_that_is_no_time_is_no_time(ask: Ask) -> None:
+    """Digits are not always numbers: this one is a superscript two."""
+    with serving(always(busy("retry-after: \xb2"))) as server, pytest.raises(Unavailable):
+        classify(ask, server)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"text",
+        b"PK\x03\x04",
+        b"\x93NUMPY\x01\x00",
+        b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f4', ",
+    ],
+)
 def test_array_of_somebody_else_is_told(ask: Ask, content: bytes) -> None:
     """The same of arrays."""
     with serving(always(http(content))) as server, pytest.raises(UnexpectedAnswer, match="npy"):
@@ -251,7 +290,7 @@ def test_cancelled_question_leaves_the_client_usable() -> None:
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:8000", "ftp://host", "http://"])
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8000", "ftp://host", "http://", "http://[::1"])
 def test_what_is_no_address_is_refused_at_once(url: str) -> None:
     """Before anything is asked."""
     for kind in (Client, AsyncClient):
@@ -264,6 +303,13 @@ def test_limits_below_sense_are_refused(how: dict[str, Any]) -> None:
     """A time of nothing is no time."""
     with pytest.raises(ValueError, match="timeout_s must be above 0"):
         Client(**how)
+
+
+@pytest.mark.parametrize("key", ["", "secret\n", " secret", "schlüssel"])
+def test_key_that_no_header_can_carry_is_refused_at_once(key: str) -> None:
+    """Such as one with the line end of its file; the message does not tell it."""
+    with pytest.raises(ValueError, match=r"^api_key must be letters, digits and signs, without"):
+        Client(api_key=key)
 
 
 def test_all_errors_are_of_one_tree() -> None:

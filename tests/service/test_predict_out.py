@@ -204,6 +204,16 @@ def test_no_file_ends_the_run(place: Path) -> None:
     assert "11 files, 2 answered, 9 failed" in done.stderr
 
 
+def test_file_that_seems_closed_does_not_keep_the_others_out(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell names all there are: whether each can be read is found out by reading it."""
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    done = run("photos/a.jpg", "photos/b.png", "--model", "colors", "--out", "r.jsonl")
+    assert done.exit_code == 0, done.output
+    assert len(records_of(place / "r.jsonl")) == 2
+
+
 def test_damaged_sounds_are_recorded(place: Path) -> None:
     """One that is cut short and a silent one, with good ones beside them."""
     whole = (place / "sounds" / "a.wav").read_bytes()
@@ -273,6 +283,7 @@ def test_nothing_to_answer_has_an_exit_code_of_its_own(place: Path) -> None:
         (["--model", "colors", "--out", "r.csv"], "Missing argument 'PATHS...'"),
         (["--model", "colors"], "Missing argument 'PATHS...'"),
         (["--from-file", "x", "--model", "colors", "--out", "r.csv"], "there is no such file"),
+        (["--from-file", "photos", "--model", "colors", "--out", "r.csv"], "there is no such file"),
         (["photos", "--json", "--out", "r.jsonl"], "--json prints"),
         (["photos", "--restart"], "--restart is for answers that go into a file"),
         (["photos", "--model", "colors", "--save", "o", "--out", "r.csv"], "--save is for"),
@@ -310,6 +321,13 @@ def test_quiet_tells_nothing(place: Path) -> None:
     words = ("photos", "photos/notes.txt", "--model", "colors", "--quiet")
     done = run(*words, "--out", "r.jsonl")
     assert (done.exit_code, done.output) == (1, "")
+
+
+def test_one_file_is_no_files(place: Path) -> None:
+    """What is told is a sentence of any number."""
+    told = run("photos/a.jpg", "--model", "colors", "--out", "r.jsonl").stderr
+    assert told.startswith("1 file in ")
+    assert told.endswith("r.jsonl: 1 file, 1 answered, 0 failed.\n")
 
 
 def test_without_pyarrow_it_is_told_at_once(place: Path) -> None:

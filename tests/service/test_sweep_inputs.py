@@ -116,6 +116,19 @@ def test_lists_name_files_and_folders(folder: Path, end: bytes, null: bool) -> N
     assert found == ["photos/c/d.png", "photos/c/e/f.png", os.fsdecode(odd), "last.png"]
 
 
+@pytest.mark.parametrize(
+    ("end", "null", "expected"),
+    [(b"\n", False, ["a.png", "b.png"]), (b"\0", True, ["\ufeffa.png\r", "b.png\r"])],
+)
+def test_marks_of_windows_are_no_part_of_a_path(
+    folder: Path, end: bytes, null: bool, expected: list[str]
+) -> None:
+    """Of text, what its editors put in front and at line ends; with NUL, names are bytes."""
+    listing = folder / "list"
+    listing.write_bytes(end.join([b"\xef\xbb\xbfa.png\r", b"b.png\r"]))
+    assert list(finder(listing=str(listing), null=null).files()) == expected
+
+
 def test_long_lists_come_whole(folder: Path) -> None:
     """However the blocks fall in which they are read."""
     names = [f"{number}.png" for number in range(30_000)]

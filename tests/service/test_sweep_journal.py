@@ -95,6 +95,32 @@ def test_file_of_somebody_else_is_not_touched(places: Places) -> None:
         journal.write([GOOD])
 
 
+def test_records_without_their_run_are_not_gone_on_with(places: Places) -> None:
+    """Nobody knows what they were asked with: added to, they would have every file twice."""
+    with open_journal(places) as journal:
+        journal.write([GOOD])
+    places.run.unlink()
+    with pytest.raises(CannotGoOn, match=f"{places.records.name} is there already"):
+        open_journal(places)
+    assert places.records.read_bytes() == GOOD
+    assert not places.run.exists()
+    with open_journal(places, restart=True) as journal:
+        assert list(journal.records()) == []
+
+
+def test_only_tables_have_drafts(tmp_path: Path) -> None:
+    """A file of that name beside JSON lines is somebody's own, and never takes their place."""
+    places = Places(tmp_path / "results.jsonl")
+    places.draft.write_text("my own work")
+    with open_journal(places) as journal:
+        journal.write([GOOD])
+        journal.finish({"files": 1})
+    with open_journal(places) as journal:
+        assert journal.finished
+    assert places.out.read_bytes() == GOOD
+    assert places.draft.read_text() == "my own work"
+
+
 @pytest.mark.parametrize("content", ["[1]\n", "no JSON\n", '"text"\n'])
 def test_run_file_of_somebody_else_is_not_touched(places: Places, content: str) -> None:
     """It may be anything."""
