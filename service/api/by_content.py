@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from service.codecs.sound import is_sound
-from service.contract.errors import ConvscopeError
+from service.contract.errors import ConvscopeError, InvalidParameter
 from service.contract.manifest import Task
 from service.tasks.catalog import Catalog, ServedModel
 
@@ -35,7 +35,9 @@ class ByContent(NamedTuple):
                 refusals.append(error)
             else:
                 return
-        raise refusals[-1]
+        unclear = any(isinstance(error, InvalidParameter) for error in refusals)
+        if len(refusals) == 1 or not unclear:  # else the body tells which of them is true
+            raise refusals[-1]
 
     def shares(self, catalog: Catalog, files: Sequence[bytes]) -> list[Share]:
         """Return which files go where; all to the same where only one kind of model is ready."""

@@ -13,17 +13,20 @@ _HEAD_BYTES = 4096
 _SUFFIXES = {"pictures": SUFFIXES, "sounds": SOUND_SUFFIXES}
 
 
-def input_files(paths: Iterable[Path], kinds: Collection[str]) -> list[Path]:
-    """Return the files, and of folders every file below them of these kinds, in order.
+def input_files(
+    paths: Iterable[Path], kinds: Collection[str], recursive: bool = True
+) -> list[Path]:
+    """Return the files, and of folders every file in them of these kinds, in order.
 
-    kinds: of `pictures` and `sounds`.
+    kinds: of `pictures` and `sounds`. recursive: whether folders in folders are searched too.
     Raises: click.ClickException if there are none.
     """
     suffixes = {suffix for kind in kinds for suffix in _SUFFIXES[kind]}
-    files = [file for path in paths for file in _below(path, suffixes)]
+    files = [file for path in paths for file in _in(path, suffixes, recursive)]
     if not files:
         wanted, places = " or ".join(kinds), ", ".join(map(str, paths))
-        raise click.ClickException(f"There are no {wanted} in {places}.")
+        advice = "" if recursive else " Folders in them are searched with --recursive."
+        raise click.ClickException(f"There are no {wanted} in {places}.{advice}")
     return files
 
 
@@ -36,8 +39,9 @@ def holds_sound(file: Path) -> bool:
         return file.suffix.lower() in SOUND_SUFFIXES
 
 
-def _below(path: Path, suffixes: Collection[str]) -> Iterator[Path]:
+def _in(path: Path, suffixes: Collection[str], recursive: bool) -> Iterator[Path]:
     if path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes)
+        found = path.rglob("*") if recursive else path.glob("*")
+        yield from sorted(file for file in found if file.suffix.lower() in suffixes)
     else:
         yield path

@@ -29,7 +29,7 @@ _OPTIONS = (
         type=click.Path(path_type=Path, dir_okay=False),
         help="Write the answers into this file: .jsonl, .csv or .parquet.",
     ),
-    click.option("--recursive", is_flag=True, help="With --out: search folders all the way down."),
+    click.option("--recursive", is_flag=True, help="Search folders all the way down."),
     click.option(
         "--from-file",
         "listing",

@@ -100,7 +100,7 @@ def predict(
     catalog = catalog_for(flags, only=model)
     try:
         named = catalog.get(model, version) if model else None
-        files = input_files(paths, _kinds(named, catalog))
+        files = input_files(paths, _kinds(named, catalog), into.recursive)
         served = [named or _by_content(file, catalog, version) for file in files]
         answers = {id(one): _answer_of(one, top_k, query, save) for one in served}
     except ConvscopeError as error:

@@ -8,6 +8,7 @@ from service.runners import Runners
 from service.settings import Settings
 from service.tasks.catalog import Catalog, ServedModel
 from service.wiring import open_live
+from tests.api.client import Client
 from tests.pictures import flat
 from tests.sounds import stored, tone
 from tests.tiny_models import write_listener, write_model, write_spans
@@ -67,3 +68,15 @@ def test_nothing_that_could_answer_is_told(tmp_path: Path) -> None:
     write_spans(tmp_path, "two")
     with pytest.raises(InvalidParameter, match="one, two"):
         SEGMENT.check(catalog(tmp_path), pass_all)
+
+
+def test_body_decides_which_of_several_models_are_meant(tmp_path: Path) -> None:
+    """A picture is not told of models for sounds, where there are several for either."""
+    for name in ("red", "blue"):
+        write_model(tmp_path, name)
+        write_listener(tmp_path, f"{name}_noise")
+    with Client(Settings(models_dir=tmp_path, device="cpu", threads=1)) as client:
+        for file, told in zip(FILES[:2], ("image", "audio"), strict=True):
+            answer = client.post("/v1/classify", content=file)
+            assert answer.status_code == 422
+            assert f"Several models do {told}-classification" in answer.json()["detail"]

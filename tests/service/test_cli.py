@@ -61,11 +61,21 @@ def run(*arguments: object) -> Result:
 
 def test_predict_names_the_likeliest_classes(models: Path, pictures: Path) -> None:
     """A line for each picture, in folders for each that looks like one."""
-    result = run("predict", pictures, "--top-k", 1)
+    result = run("predict", pictures, "--recursive", "--top-k", 1)
     assert result.exit_code == 0
     first, second = result.output.splitlines()
     assert re.fullmatch(r".*/a\.jpg: red \d+\.\d%", first)
     assert re.fullmatch(r".*/deeper/b\.PNG: blue \d+\.\d%", second)
+
+
+def test_predict_leaves_folders_in_folders_alone(models: Path, pictures: Path) -> None:
+    """They are searched when that is asked for, and where nothing is found it says so."""
+    assert len(run("predict", pictures).output.splitlines()) == 1
+    (pictures / "a.jpg").unlink()
+    nothing = run("predict", pictures)
+    assert nothing.exit_code == 1
+    assert "There are no pictures" in nothing.output
+    assert "searched with --recursive" in nothing.output
 
 
 def test_predict_prints_a_timeline_of_sounds(sounds: Path) -> None:
@@ -92,7 +102,7 @@ def test_predict_prints_the_spans_of_a_segmenter(sounds: Path) -> None:
 def test_predict_takes_files_by_their_content(sounds: Path) -> None:
     """Without --model sounds and pictures each go to the default model for them."""
     (sounds / "c.png").rename(sounds / "c.mp3")
-    result = run("predict", sounds, "--top-k", 1, "--json")
+    result = run("predict", sounds, "--recursive", "--top-k", 1, "--json")
     assert result.exit_code == 0, result.output
     answers = json.loads(result.output)["results"]
     told = [
@@ -112,7 +122,7 @@ def test_predict_searches_folders_for_what_the_model_takes(
     sounds: Path, model: str, names: list[str]
 ) -> None:
     """Sounds for a model of sounds, pictures for one of pictures."""
-    result = run("predict", sounds, "--model", model, "--json")
+    result = run("predict", sounds, "--recursive", "--model", model, "--json")
     answers = json.loads(result.output)["results"]
     assert [Path(answer["file"]).name for answer in answers] == names
 
@@ -137,7 +147,7 @@ def test_predict_saves_masks_and_overlays(models: Path, pictures: Path, tmp_path
     """A segmenter prints shares, and writes a palette PNG and an overlay of each picture."""
     write_segmenter(models)
     saved = tmp_path / "out"
-    result = run("predict", pictures, "--model", "paint", "--save", saved)
+    result = run("predict", pictures, "--recursive", "--model", "paint", "--save", saved)
     assert result.exit_code == 0, result.output
     assert result.output.splitlines()[0].endswith("a.jpg: red 100.0%")
     with Image.open(saved / "b.PNG.mask.png") as mask:

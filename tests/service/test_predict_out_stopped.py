@@ -20,13 +20,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model and many pictures."""
     folder = tmp_path_factory.mktemp("stopped")
     write_model(folder / "models")
-    write_pictures(folder / "photos", FILES)
+    write_pictures(folder / "photos", FILES, side=96)
     return folder
 
 
 def command(place: Path, out: str, *words: object) -> "subprocess.Popen[str]":
+    """Start it as one that gives way, so that it is not done before somebody looks."""
     given = ("photos", "--model", "colors", "--runners", 2, "--out", out, *words)
-    return start(*given, models=place / "models", cwd=place)
+    return start(*given, models=place / "models", cwd=place, preexec_fn=lambda: os.nice(19))
 
 
 def wait_for_records(records: Path, more_than: int, process: "subprocess.Popen[str]") -> None:
