@@ -8,18 +8,18 @@ weight is how many it counts for in a batch; in the queue it takes one place.
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
 from time import perf_counter
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from service.contract.errors import DeadlineExceeded, DeviceFault, ModelNotReady, Overloaded
+from service.contract.errors import DeviceFault, ModelNotReady, Overloaded
 from service.runners import Runners, Work
+from service.ticket import Job, Out, Ran, Ticket
 
 Raw = TypeVar("Raw")
-Out = TypeVar("Out")
 
 # Inputs of different keys never share a batch.
 Prepare = Callable[[Raw], tuple[Hashable, Any]]
@@ -45,95 +45,6 @@ class BatchRules:
     max_runs: int = 1024
 
 
-class Ran(NamedTuple, Generic[Out]):
-    """An output and where its time went, in seconds.
-
-    waited: neither prepared nor run. ran: the whole batch, whose items weigh `batch_size`.
-    """
-
-    output: Out
-    waited: float
-    prepared: float
-    ran: float
-    batch_size: int
-
-
-class _Job:
-    """One item. place: the queue in which it waits, or None if it is in a runner's hands."""
-
-    __slots__ = ("input", "key", "outcome", "place", "prepared", "raw", "ticket", "weight")
-
-    def __init__(self, raw: Any, ticket: "Ticket[Any]", weight: int) -> None:
-        self.raw = raw
-        self.ticket = ticket
-        self.weight = weight
-        self.key: Hashable = None
-        self.input: Any = None
-        self.prepared = 0.0
-        self.place: deque[_Job] | None = None
-        self.outcome: Ran[Any] | Exception | None = None
-
-
-class Ticket(Generic[Out]):
-    """The items of one request. Belongs to the event loop on which it was made.
-
-    rest: those that have no place in the queue yet.
-    """
-
-    def __init__(
-        self,
-        queue: "Batcher[Any, Out]",
-        raws: Sequence[Any],
-        timeout_s: float | None,
-        weights: Iterable[int],
-    ) -> None:
-        self.submitted = perf_counter()
-        self.deadline = math.inf if timeout_s is None else self.submitted + timeout_s
-        self.jobs = [_Job(raw, self, weight) for raw, weight in zip(raws, weights, strict=False)]
-        self.rest: deque[_Job] = deque()
-        self.left = len(self.jobs)
-        self.held_back = False  # for company
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[None] = self.loop.create_future()
-        self._queue = queue
-        self._timeout_s = timeout_s
-
-    async def outcomes(self) -> list[Ran[Out] | Exception]:
-        """Return each item's output, or the error that befell it, in their order.
-
-        Raises: DeadlineExceeded; what `abandon` was given.
-        Cancelling this drops the items that are not yet in a runner's hands.
-        """
-        timer = None
-        if self._timeout_s is not None:
-            timer = self.loop.call_later(self._timeout_s, self.expire)
-        try:
-            await self.future
-        finally:
-            if timer is not None:
-                timer.cancel()
-            self._queue.forget(self)
-            # Ticket and jobs know each other: a circle, which would keep what they hold alive.
-            jobs, self.jobs = self.jobs, []
-        return [job.outcome for job in jobs if job.outcome is not None]
-
-    def abandon(self, error: Exception) -> None:
-        """Answer with the error and drop what has not begun; too late, it does nothing."""
-        if not self.future.done():
-            self.future.set_exception(error)
-
-    def expire(self) -> None:
-        """Answer that the time is over."""
-        if not self.future.done():
-            what = "The answer could not be ready within the time that it was given."
-            self.future.set_exception(DeadlineExceeded(what))
-
-    def complete(self) -> None:
-        """Answer with the outcomes."""
-        if not self.future.done():
-            self.future.set_result(None)
-
-
 class Batcher(Generic[Raw, Out]):
     """The queue of one model version.
 
@@ -157,8 +68,8 @@ class Batcher(Generic[Raw, Out]):
         self._runners = runners
         self._rules = rules
         self._lanes = min(rules.max_runs, runners.count)
-        self._raw: deque[_Job] = deque()
-        self._ready: dict[Hashable, deque[_Job]] = {}
+        self._raw: deque[Job] = deque()
+        self._ready: dict[Hashable, deque[Job]] = {}
         self._waiting = 0  # items in _raw and _ready
         self._raw_weight = self._ready_weight = 0
         self._in_hand = 0  # items with a runner
@@ -211,7 +122,7 @@ class Batcher(Generic[Raw, Out]):
         """
         if self._closed:
             raise ModelNotReady("The model is being unloaded.")
-        ticket: Ticket[Out] = Ticket(self, raws, timeout_s, weights or repeat(1))
+        ticket: Ticket[Out] = Ticket(self.forget, raws, timeout_s, weights or repeat(1))
         # before any runner can see it
         ticket.held_back = self._rules.max_queue_delay_ms > 0
         places = len(raws)
@@ -300,7 +211,7 @@ class Batcher(Generic[Raw, Out]):
             return lambda alone: self._prepare_one(job)
         return None
 
-    def _prepare_one(self, job: _Job) -> None:
+    def _prepare_one(self, job: Job) -> None:
         started = perf_counter()
         try:
             job.key, job.input = self._prepare(job.raw)
@@ -317,7 +228,7 @@ class Batcher(Generic[Raw, Out]):
                 self._put(job, self._ready.setdefault(job.key, deque()))
                 self._runners.announce_own(self)
 
-    def _run_batch(self, batch: list[_Job], weight: int, alone: bool) -> None:
+    def _run_batch(self, batch: list[Job], weight: int, alone: bool) -> None:
         started = perf_counter()
         outcomes: list[Ran[Out] | Exception]
         try:
@@ -336,7 +247,7 @@ class Batcher(Generic[Raw, Out]):
         self._finish(batch, weight, outcomes)
 
     def _run_together(
-        self, batch: list[_Job], weight: int, alone: bool
+        self, batch: list[Job], weight: int, alone: bool
     ) -> list[Ran[Out] | Exception]:
         started = perf_counter()
         outputs = self._run([job.input for job in batch], alone)
@@ -348,14 +259,14 @@ class Batcher(Generic[Raw, Out]):
             for job, output in zip(batch, outputs, strict=True)
         ]
 
-    def _run_singly(self, job: _Job) -> Ran[Out] | Exception:
+    def _run_singly(self, job: Job) -> Ran[Out] | Exception:
         try:
             return self._run_together([job], job.weight, False)[0]
         except Exception as error:
             return error
 
     def _finish(
-        self, jobs: list[_Job], weight: int, outcomes: Sequence[Ran[Out] | Exception]
+        self, jobs: list[Job], weight: int, outcomes: Sequence[Ran[Out] | Exception]
     ) -> None:
         """Hand the outcomes to those who wait for them, with one call an event loop."""
         complete: dict[asyncio.AbstractEventLoop, list[Ticket[Out]]] = {}
@@ -372,7 +283,7 @@ class Batcher(Generic[Raw, Out]):
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(_complete, tickets)
 
-    def _put(self, job: _Job, place: deque[_Job]) -> None:
+    def _put(self, job: Job, place: deque[Job]) -> None:
         place.append(job)
         job.place = place
         self._waiting += 1
@@ -381,7 +292,7 @@ class Batcher(Generic[Raw, Out]):
         else:
             self._ready_weight += job.weight
 
-    def _taken(self, job: _Job) -> None:
+    def _taken(self, job: Job) -> None:
         """Note that the job left its queue; an empty group goes, lest they pile up."""
         if job.place is self._raw:
             self._raw_weight -= job.weight
@@ -397,7 +308,7 @@ class Batcher(Generic[Raw, Out]):
             ticket.held_back = False
             self._runners.announce(self)
 
-    def _note_speed(self, batch: list[_Job], weight: int, seconds: float) -> None:
+    def _note_speed(self, batch: list[Job], weight: int, seconds: float) -> None:
         prepared = sum(job.prepared for job in batch)
         item_s = (prepared + seconds) / weight / self._runners.count
         self._item_s += _SMOOTHING * (item_s - self._item_s) if self._item_s else item_s

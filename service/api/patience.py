@@ -10,7 +10,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from service.api.condition import Condition
 from service.api.state import State
-from service.batching import Batcher, Ran, Ticket
+from service.batching import Batcher
+from service.ticket import Ran, Ticket
 from service.contract.errors import DeviceFault, InvalidParameter
 
 Out = TypeVar("Out")

@@ -13,7 +13,7 @@ from service.api.segment_answer import Write, Written
 from service.api.segment_query import SegmentQuery
 from service.api.state import State
 from service.api.timings import timing_of
-from service.batching import Ran
+from service.ticket import Ran
 from service.tasks.catalog import Segmenting, ServedModel
 from service.tasks.segment import Question, Segmented
 from service.tasks.timing import Timing

@@ -14,7 +14,7 @@ from service.api.noted import note_timing
 from service.api.patience import finish, outcomes, timeout_s
 from service.api.state import State
 from service.api.timings import timing_of, timing_out
-from service.batching import Ran
+from service.ticket import Ran
 from service.tasks.catalog import Listening, ServedModel
 from service.tasks.listen import Heard, Recording
 from service.tasks.timing import Timing

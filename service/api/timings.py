@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.batching import Ran
+from service.ticket import Ran
 from service.tasks.timing import Timing
 
 

@@ -20,7 +20,8 @@ ALLOWED: dict[str, set[str]] = {
     "service.traceparent": set(),
     "service.logs": {"service.traceparent"},
     "service.runners": set(),
-    "service.batching": {"service.contract", "service.runners"},
+    "service.ticket": {"service.contract"},
+    "service.batching": {"service.contract", "service.runners", "service.ticket"},
     "service.graph": {"service.contract"},
     "service.codecs": {"service.contract"},
     "service.tasks": {
@@ -78,6 +79,7 @@ ALLOWED: dict[str, set[str]] = {
         "service.logs",
         "service.runners",
         "service.tasks",
+        "service.ticket",
         "service.version",
     },
     "service.tracing": {"service.api", "service.contract", "service.version"},

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.batching import Batcher, BatchRules, Ran
+from service.batching import Batcher, BatchRules
+from service.ticket import Ran
 from service.contract.errors import DeadlineExceeded, DeviceFault, ModelNotReady, Overloaded
 from service.runners import Runners
 

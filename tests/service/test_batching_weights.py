@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.batching import Batcher, BatchRules, Ran
+from service.batching import Batcher, BatchRules
+from service.ticket import Ran
 from service.contract.errors import DeadlineExceeded, Overloaded
 from tests.service.test_batching import PATIENCE_S, Net, entered, run, serving
 

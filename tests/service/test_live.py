@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from onnxruntime import InferenceSession
 
-from service.batching import Ran
+from service.ticket import Ran
 from service.contract.errors import (
     CannotLoad,
     ModelNotReady,
