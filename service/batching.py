@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
 from time import perf_counter
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from service.contract.errors import DeviceFault, ModelNotReady, Overloaded
 from service.runners import Runners, Work

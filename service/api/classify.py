@@ -20,11 +20,11 @@ from service.api.sound_answer import predictions_out, sound_classes_out
 from service.api.sounds import Hearing
 from service.api.state import FILES, PROBLEMS, State, Version, state_of
 from service.api.timings import timing_of, timing_out
-from service.ticket import Ran
 from service.contract.postprocess import Prediction
 from service.tasks.catalog import ServedModel
 from service.tasks.classify import Probabilities
 from service.tasks.timing import Timing
+from service.ticket import Ran
 
 router = APIRouter(route_class=LeanRoute, responses=PROBLEMS, tags=["Answers"])
 

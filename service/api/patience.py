@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from service.api.condition import Condition
 from service.api.state import State
 from service.batching import Batcher
-from service.ticket import Ran, Ticket
 from service.contract.errors import DeviceFault, InvalidParameter
+from service.ticket import Ran, Ticket
 
 Out = TypeVar("Out")
 

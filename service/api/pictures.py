@@ -13,10 +13,10 @@ from service.api.segment_answer import Write, Written
 from service.api.segment_query import SegmentQuery
 from service.api.state import State
 from service.api.timings import timing_of
-from service.ticket import Ran
 from service.tasks.catalog import Segmenting, ServedModel
 from service.tasks.segment import Question, Segmented
 from service.tasks.timing import Timing
+from service.ticket import Ran
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from service.api.noted import note_timing
 from service.api.patience import finish, outcomes, timeout_s
 from service.api.state import State
 from service.api.timings import timing_of, timing_out
-from service.ticket import Ran
 from service.tasks.catalog import Listening, ServedModel
 from service.tasks.listen import Heard, Recording
 from service.tasks.timing import Timing
+from service.ticket import Ran
 
 # The answer but for its timing, from what the model said; may raise, and blocks.
 Describe = Callable[[Heard], Any]

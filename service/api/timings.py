@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from service.ticket import Ran
 from service.tasks.timing import Timing
+from service.ticket import Ran
 
 
 def timing_of(ran: Ran[Any], total_s: float, late_s: float = 0.0) -> Timing:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.batching import Batcher, BatchRules
-from service.ticket import Ran
 from service.contract.errors import DeadlineExceeded, DeviceFault, ModelNotReady, Overloaded
 from service.runners import Runners
+from service.ticket import Ran
 
 PATIENCE_S = 20
 

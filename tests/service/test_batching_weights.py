@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.batching import Batcher, BatchRules
-from service.ticket import Ran
 from service.contract.errors import DeadlineExceeded, Overloaded
+from service.ticket import Ran
 from tests.service.test_batching import PATIENCE_S, Net, entered, run, serving
 
 

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from onnxruntime import InferenceSession
 
-from service.ticket import Ran
 from service.contract.errors import (
     CannotLoad,
     ModelNotReady,
@@ -24,6 +23,7 @@ from service.contract.errors import (
 from service.live import Changes, LiveCatalog
 from service.runners import Runners
 from service.settings import Settings
+from service.ticket import Ran
 from service.watch import watching
 from service.wiring import open_live
 from tests.pictures import flat

@@ -18,8 +18,8 @@ from service.api.oip.wire import HEADER_LENGTH, json_length
 from service.api.patience import do, finish, outcomes, timeout_s
 from service.api.state import State, state_of
 from service.api.timings import timing_of
-from service.ticket import Ran
 from service.tasks.catalog import ServedModel
+from service.ticket import Ran
 
 router = APIRouter(route_class=LeanRoute, tags=["Open Inference Protocol"])
 
