@@ -17,8 +17,6 @@ from service.tasks.classify import Probabilities
 from service.tasks.listen import Heard, Recording
 from service.tasks.segment import Question, Segmented
 
-# A processor that runs by itself is quickest where what it works on stays in its cache.
-_PICTURES_AT_ONCE_ON_CPU = 16
 # Each may hold 4 MB of waveform; windows of all of them run together.
 _SOUNDS_AT_ONCE = 16
 
@@ -44,7 +42,7 @@ class PictureClasses:
     """Which classes a picture belongs to."""
 
     def __init__(self, model: ServedModel, turns: Turns, most: int, top_k: int) -> None:
-        self.batch = min(most, _PICTURES_AT_ONCE_ON_CPU) if turns.on_cpu else most
+        self.batch = most
         self.head = _head(model)
         self._task = model.classifying().task
         self._turns = turns
