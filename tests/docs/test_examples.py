@@ -126,8 +126,10 @@ class Reader:
             words += ["-o", "answer"]
         told = self._start([*words, "-sS", "-w", "%{http_code}"], where)
         assert told == str(status), f"{where}: {told}, expected {status}"
-        content = (self._clone / words[words.index("-o") + 1]).read_bytes()
-        self._answer = json.loads(content) if content[:1] == b"{" else None
+        file = self._clone / words[words.index("-o") + 1]
+        content = file.read_bytes()
+        told_json = content[:1] == b"{" and file.suffix != ".bin"  # which has bytes behind it
+        self._answer = json.loads(content) if told_json else None
         if "/classify" in command and b'"predictions"' in content:
             assert isinstance(self._answer, dict)
             first = self._answer.get("results", [self._answer])[0]

@@ -25,9 +25,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(place: Path, out: str, *words: object) -> "subprocess.Popen[str]":
-    """Start it as one that gives way, so that it is not done before somebody looks."""
+    """Start it as one that gives way, so that it is not done before somebody looks.
+
+    And that hears Ctrl-C, which is not so where the tests were begun in the background.
+    """
+
+    def prepare() -> None:
+        os.nice(19)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     given = ("photos", "--model", "colors", "--runners", 2, "--out", out, *words)
-    return start(*given, models=place / "models", cwd=place, preexec_fn=lambda: os.nice(19))
+    return start(*given, models=place / "models", cwd=place, preexec_fn=prepare)
 
 
 def wait_for_records(records: Path, more_than: int, process: "subprocess.Popen[str]") -> None:

@@ -100,7 +100,6 @@ MALFORMED: dict[str, tuple[dict[str, Any], int, str]] = {
     "negative length": (headed("-1"), 400, "must be a number of bytes"),
     "huge length": (headed("9" * 30), 400, "must be a number of bytes"),
     "length beyond the end": (headed("15"), 400, "says 15, but the body has 14"),
-    "length of nothing": (headed("0"), 400, "cannot be read"),
     "length too short": (headed("13"), 400, "cannot be read"),
     # inputs
     "no inputs": (raw("{}"), 400, 'a list of objects as "inputs"'),
