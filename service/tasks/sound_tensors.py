@@ -14,7 +14,7 @@ from service.contract.windows import Waveform
 from service.tasks.listen import Heard, Listener, Recording
 from service.tasks.measurement import Measurement
 from service.tasks.spans import frame_count
-from service.tasks.tensors import Array, Encoded, Rows, RunGraph, Tensors
+from service.tasks.tensors import Array, Encoded, RunGraph, Tensors
 from service.tasks.verdict import Verdict
 
 # By role what the windows' outputs come to; `Heard` holds the outputs of one role.
@@ -45,13 +45,6 @@ class SoundTensors(Tensors):
         self._dtypes = [tensor.dtype for tensor in manifest.graph.outputs]
         self._whole = _WHOLE[manifest.task]
 
-    def prepare(self, item: Rows | Encoded) -> tuple[Hashable, Any]:
-        """As of all models; a file is cut into windows, which count as one item."""
-        if isinstance(item, Rows):
-            return super().prepare(item)
-        key, prepared = self._listener.prepare(Recording(item.data, item.gone))
-        return (_Sound, key), _Sound(prepared)
-
     def prepared(self, item: Any) -> bool:
         """Return whether `prepare` made this."""
         return isinstance(item, _Sound) or super().prepared(item)
@@ -71,6 +64,11 @@ class SoundTensors(Tensors):
         if not isinstance(answer, Heard):
             return None
         return answer.samples / self._listener.spec.sample_rate_hz
+
+    def _file(self, file: Encoded) -> tuple[Hashable, Any]:
+        # its windows count as one item
+        key, prepared = self._listener.prepare(Recording(file.data, file.gone))
+        return (_Sound, key), _Sound(prepared)
 
     def _run_packed(self, windows: Waveform, alone: bool) -> Array:
         """Return all outputs of each window as one record (N,), as the listener keeps them."""

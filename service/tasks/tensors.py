@@ -3,6 +3,7 @@
 What comes in are rows that are model inputs already, or files that become such as everywhere else.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -52,7 +53,7 @@ class Block(NamedTuple):
     rows: Array
 
 
-class Tensors:
+class Tensors(ABC):
     """What the graph of one model takes and gives.
 
     `beside` makes of what a task does with its own items something that a batcher can give
@@ -105,9 +106,9 @@ class Tensors:
         Raises: InvalidParameter if a row holds what is no finite number; what decoding raises;
             TooLarge if the outputs for as many inputs as there are files would be.
         """
-        array = item.array if isinstance(item, Rows) else self._decoded(item)
-        if isinstance(item, Encoded):
-            self._check_answer((item.files, *array.shape[1:]))
+        return self._block(item.array) if isinstance(item, Rows) else self._file(item)
+
+    def _block(self, array: Array) -> tuple[Hashable, Block]:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InvalidParameter(f"The input {self.inputs[0].name!r} holds NaN or infinity.")
         return (Block, array.shape[1:]), Block(array)
@@ -163,8 +164,9 @@ class Tensors:
                 f"{_MOST_ANSWER_BYTES:,} are made at once."
             )
 
-    def _decoded(self, file: Encoded) -> Array:
-        raise NotImplementedError
+    @abstractmethod
+    def _file(self, file: Encoded) -> tuple[Hashable, Any]:
+        """Return what `prepare` does, of a file."""
 
     def _arrays(self, answer: Any) -> list[Array]:
         """Return the outputs (N, ...) of one item."""
@@ -221,8 +223,10 @@ class PictureTensors(Tensors):
             what = f"The model fails on an input of {height} x {width} pixels."
             raise InvalidParameter(what) from error
 
-    def _decoded(self, file: Encoded) -> Array:
-        return self._model_input(file.data)[np.newaxis]
+    def _file(self, file: Encoded) -> tuple[Hashable, Any]:
+        row = self._model_input(file.data)
+        self._check_answer((file.files, *row.shape))
+        return self._block(row[np.newaxis])
 
 
 def _filled(output: TensorSpec, shape: Shape) -> Shape:

@@ -1,7 +1,7 @@
 import random
 import time
 from collections.abc import Iterator
-from threading import Event, current_thread
+from threading import Barrier, Event, current_thread
 
 import pytest
 
@@ -27,11 +27,12 @@ def test_answers_come_in_the_order_of_the_files() -> None:
 
 def test_few_files_are_shared_out() -> None:
     """The first shares are small: four threads answer twelve files, not one."""
-    threads = set()
+    threads, together = set(), Barrier(4)
 
     def answer(paths: list[str]) -> Answered:
-        threads.add(current_thread().name)
-        time.sleep(0.02)
+        if current_thread().name not in threads:
+            threads.add(current_thread().name)
+            together.wait(20)  # for all four, or it is broken
         return Answered([path.encode() for path in paths], seconds=0.02)
 
     assert len(lines(Crew(answer, 4, 64, Event()), iter("abcdefghijkl"))) == 12

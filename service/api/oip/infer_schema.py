@@ -55,7 +55,7 @@ class InferResponseOut(BaseModel):
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _LENGTH = {
-    "description": "Bytes of the JSON, which the tensors follow.",
+    "description": "Bytes of the JSON, which the tensors follow; 0 if the body is a file.",
     "schema": {"type": "integer", "examples": [112]},
 }
 
